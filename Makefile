@@ -1,0 +1,53 @@
+# pinlab: the pin conversion of Linux' iov_iter, and the lab it is tested in.
+# "make help" says what there is to do.
+
+# Define BASE to work on another base: a folder of linux-patches/.
+BASE ?= 6.1
+# Define LINUX_SRC to a git tree, a folder or a tarball of that Linux, to start
+# from it instead of Debian's source package.
+LINUX_SRC ?=
+# Define T to run only the KUnit tests that match: T=iov_iter_pipe, T='*.zero*'
+T ?=
+# Define ARCH to run the suites elsewhere than on user-mode Linux: ARCH=x86_64
+ARCH ?= um
+# Define J to the number of compilers at a time, if not one a processor.
+J ?=
+# Define TIMEOUT to the seconds after which a run of the suites is a hang.
+TIMEOUT ?= 120
+# Define BUILD to put all that is generated elsewhere than in build/.
+BUILD ?= build
+# Define V=1 to see each command, and each test that passes.
+V ?= 0
+# Define OUT (export), VERSION (rebase): see linux-patches/tree.
+
+export BASE LINUX_SRC T ARCH J TIMEOUT BUILD V OUT VERSION
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := kunit
+
+include uml/uml.mk
+include linux-patches/tree.mk
+
+# The parts of "make check", the quick ones first.
+checks = check-tools kunit kunit-x86_64 check-series check-mutants
+
+.PHONY: check help
+##@ All of it
+check: ## run all that the project has as tests, and sum it up
+	@rm -rf '$(BUILD)/tally'; status=0; \
+	for part in $(checks); do \
+		echo "== make $$part"; $(MAKE) $$part T= ARCH=um || status=1; \
+	done; \
+	awk '{ p += $$1; f += $$2; s += $$3 } \
+		END { if (status && !f) f = 1; \
+		printf "%d passed, %d failed, %d skipped\n", p, f, s }' status=$$status '$(BUILD)'/tally/*; \
+	exit $$status
+
+help: ## list targets and knobs
+	@awk '/^include/ { ARGV[ARGC++] = $$2 } \
+	FNR == 1 && FILENAME != "Makefile" { title = ""; } \
+	/^##@/ { printf "\n%s:\n", substr($$0, 5) } \
+	/^[a-z0-9_-]+:.*## / { split($$0, a, ":.*## "); printf "  %-12s %s\n", a[1], a[2] } \
+	FILENAME == "Makefile" && /^# Define/ { knobs = knobs "\n  " substr($$0, 10); more = 1; next } \
+	FILENAME == "Makefile" && more && /^# / { knobs = knobs "\n    " substr($$0, 3); next } \
+	{ more = 0 } \
+	END { print "\nKnobs (make TARGET KNOB=value):" knobs }' Makefile

@@ -1,0 +1,31 @@
+##@ The kernel tree (linux-patches/tree says more)
+
+.PHONY: tree refresh rebase export status
+
+tree: ## make the kernel tree, or bring it to the patches on disk
+	@linux-patches/tree prepare
+
+refresh: ## write the kernel tree's commits back as patches
+	@linux-patches/tree refresh
+
+rebase: ## put the series onto another release (LINUX_SRC= or VERSION=)
+	@linux-patches/tree rebase
+
+export: ## write the series to mail, tests folded in (OUT=)
+	@linux-patches/tree export
+
+status: ## say where the kernel tree stands
+	@linux-patches/tree status
+
+##@ Gates (linux-patches/gates says more)
+
+.PHONY: check-tools check-series check-mutants
+
+check-tools: tree ## test the scripts
+	@linux-patches/gates tools
+
+check-series: tree ## test the patches: each builds and passes, style, releases, export
+	@linux-patches/gates patches style static docs releases export
+
+check-mutants: tree ## break the kernel in known ways: do the tests fail?
+	@linux-patches/gates mutants

@@ -1,0 +1,170 @@
+#!/usr/bin/env bats
+# uml/kunit on a make-believe kernel: a shell script that says what a kernel
+# would. kunit.py is the tree's own.
+
+setup() {
+	top=$(cd "$BATS_TEST_DIRNAME/.." && pwd -P)
+	export BUILD=$BATS_TEST_TMPDIR/build TREE=$BATS_TEST_TMPDIR/linux TIMEOUT=5
+	unset T V J ARCH OUT KUNITCONFIG BASE
+	mkdir -p "$TREE/tools/testing" "$TREE/lib/pin_tests"
+	cp -r "$top/build/linux-${BASE:-6.1}/tools/testing/kunit" "$TREE/tools/testing/"
+	echo CONFIG_KUNIT=y >"$TREE/lib/pin_tests/.kunitconfig"
+	printf 'all:\n\tcp kernel $(O)/linux && chmod +x $(O)/linux\nolddefconfig:\n' >"$TREE/Makefile"
+	out=$BUILD/um-6.1
+}
+
+# kernel LINES...: after the boot messages it says LINES and halts
+kernel() {
+	{
+		echo '#!/bin/sh'
+		echo 'cat <<END'
+		printf '%s\n' 'Linux version 6.1' 'TAP version 14' "$@" END
+	} >"$TREE/kernel"
+}
+
+suite() { # RESULT...: of the cases of one suite
+	local r n=0 bad=ok
+	printf '1..1\n    # Subtest: suite\n    1..%d\n' $#
+	for r; do
+		n=$((n + 1))
+		case $r in
+		ok) echo "    ok $n - case_$n" ;;
+		skip) echo "    ok $n - case_$n # SKIP needs CONFIG_X" ;;
+		*) echo "    not ok $n - case_$n"; bad='not ok' ;;
+		esac
+	done
+	echo "$bad 1 - suite"
+}
+
+fails() { # COMMAND...: non-zero, with one line for the user that begins with our name
+	run "$@"
+	echo "$output"
+	[ "$status" != 0 ] && [ "$(grep -c '^uml/kunit: ' <<<"$output")" = 1 ]
+}
+
+says() { grep -qF -- "$1" <<<"$output" || { echo "missing: $1"; return 1; }; }
+
+@test "all pass" {
+	kernel "$(suite ok ok ok)"
+	run "$top/uml/kunit" run
+	echo "$output"
+	[ "$status" = 0 ]
+	says "3 passed, 0 failed, 0 skipped"
+	[ "$(cat "$BUILD/tally/kunit-um")" = "3 0 0" ]
+	[ -s "$out/test.log" ]
+}
+
+@test "one fails" {
+	kernel "$(suite ok bad ok)"
+	fails "$top/uml/kunit" run
+	says "1 of 3 tests failed; log: $out/test.log"
+	says "[FAILED] case_2"
+	[ "$(cat "$BUILD/tally/kunit-um")" = "2 1 0" ]
+}
+
+@test "one is skipped" {
+	kernel "$(suite ok skip ok)"
+	run "$top/uml/kunit" run
+	echo "$output"
+	[ "$status" = 0 ]
+	says "2 passed, 0 failed, 1 skipped"
+}
+
+@test "the kernel panics" {
+	kernel "$(suite ok ok ok | head -4)" 'Kernel panic - not syncing: Fatal exception'
+	fails "$top/uml/kunit" run
+	says "the kernel panicked; log: $out/test.log"
+	says "Kernel panic - not syncing: Fatal exception"
+}
+
+@test "the kernel hangs, and nothing of it is left" {
+	kernel "$(suite ok ok ok | head -4)"
+	echo 'exec sleep 1000.25' >>"$TREE/kernel"
+	TIMEOUT=1 fails "$top/uml/kunit" run
+	says "the kernel hung, and was stopped after 1 s; log: $out/test.log"
+	run pgrep -f 'sleep 1000.25'
+	[ "$status" != 0 ]
+}
+
+@test "all pass, but the kernel warns" {
+	kernel 'WARNING: CPU: 0 PID: 7 at mm/gup.c:1 f+0x1/0x2' "$(suite ok ok)"
+	fails "$top/uml/kunit" run
+	says "all tests passed, but the kernel complained; log: $out/test.log"
+	says "WARNING: CPU: 0 PID: 7 at mm/gup.c:1"
+}
+
+@test "the kernel stops before the first test" {
+	kernel
+	fails "$top/uml/kunit" run
+	says "no test ran; log:"
+}
+
+@test "T matches nothing" {
+	kernel '1..0'
+	T=no_such_suite fails "$top/uml/kunit" run
+	says "T=no_such_suite matches none"
+}
+
+@test "T gets to the kernel" {
+	kernel "$(suite ok)"
+	echo 'echo "command line: $*"' >>"$TREE/kernel"
+	T='suite.*1' run "$top/uml/kunit" run
+	grep -qF 'kunit.filter_glob=suite.*1' "$out/test.log"
+}
+
+@test "an option that does not stick is named" {
+	kernel "$(suite ok)"
+	echo CONFIG_NO_SUCH_OPTION=y >>"$TREE/lib/pin_tests/.kunitconfig"
+	printf '\tsed -i /NO_SUCH/d $(O)/.config\n' >>"$TREE/Makefile"
+	fails "$top/uml/kunit" run
+	says "CONFIG_NO_SUCH_OPTION=y"
+	says "$BUILD/logs/kunit-build-um.log"
+}
+
+@test "a compile error is shown" {
+	printf 'all:\n\t@echo "lib/x.c:3:1: error: expected ;" >&2; false\nolddefconfig:\n' >"$TREE/Makefile"
+	fails "$top/uml/kunit" run
+	says "lib/x.c:3:1: error: expected ;"
+	says "the kernel does not build"
+	says "$BUILD/logs/kunit-build-um.log"
+}
+
+@test "a full disk is named" {
+	printf 'all:\n\t@echo "x.o: final close failed: No space left on device" >&2; false\nolddefconfig:\n' >"$TREE/Makefile"
+	fails "$top/uml/kunit" run
+	says "no space left in $BUILD"
+}
+
+@test "no kernel tree" {
+	rm -r "$TREE"
+	fails "$top/uml/kunit" run
+	says "there is no kernel tree in $TREE; run 'make tree'"
+}
+
+@test "a tree without the tests" {
+	rm -r "$TREE/lib/pin_tests"
+	fails "$top/uml/kunit" run
+	says "has no lib/pin_tests"
+}
+
+@test "a program is missing" {
+	mkdir "$BATS_TEST_TMPDIR/bin"
+	for p in bash env realpath date mkdir touch awk sed grep cat python3 gcc make bison bc perl; do
+		ln -s "$(command -v $p)" "$BATS_TEST_TMPDIR/bin/$p"
+	done
+	PINLAB_NO_APT=1 PATH=$BATS_TEST_TMPDIR/bin fails "$top/uml/kunit" run
+	says "flex"
+}
+
+@test "no such command" {
+	fails "$top/uml/kunit" frobnicate
+	says "use build, run or gdb"
+}
+
+@test "V=1 prints the commands and each test" {
+	kernel "$(suite ok ok)"
+	V=1 run "$top/uml/kunit" run
+	echo "$output"
+	says "tools/testing/kunit/kunit.py' 'exec'"
+	says "[PASSED] case_1"
+}
