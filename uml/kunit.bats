@@ -156,9 +156,14 @@ says() { grep -qF -- "$1" <<<"$output" || { echo "missing: $1"; return 1; }; }
 	says "flex"
 }
 
+@test "exec without a kernel" {
+	fails "$top/uml/kunit" exec
+	says "there is no kernel in $out"
+}
+
 @test "no such command" {
 	fails "$top/uml/kunit" frobnicate
-	says "use build, run or gdb"
+	says "use build, exec, run or gdb"
 }
 
 @test "V=1 prints the commands and each test" {
