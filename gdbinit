@@ -4,13 +4,13 @@
 # living: SIGSEGV is a page fault of the kernel's (vmalloc) or of a user's
 # address, the timer and the devices interrupt by SIGALRM and SIGIO, its helper
 # threads and the tracing of user processes use SIGUSR1, SIGUSR2, SIGCHLD and
-# SIGWINCH. They pass to it in silence. Ctrl-C (SIGINT) stops.
+# SIGWINCH. They pass to it in silence. Ctrl-C (SIGINT) stops, as always.
 handle SIGSEGV SIGUSR1 SIGUSR2 SIGALRM SIGVTALRM SIGPROF SIGIO SIGCHLD SIGWINCH nostop noprint pass
-handle SIGINT stop print nopass
 
 # stay with the kernel, not with the host processes that it runs user code in
 set follow-fork-mode parent
 set detach-on-fork on
+set print inferior-events off
 
 set print pretty on
 set pagination off

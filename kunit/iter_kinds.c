@@ -154,6 +154,23 @@ static void build_xarray(struct iter_test *it)
 			XARRAY_INDEX * PAGE_SIZE + it->segs[0].pos, it->total);
 }
 
+static struct page *xarray_page(struct iter_test *it, size_t pos)
+{
+	pgoff_t index = XARRAY_INDEX + pos / PAGE_SIZE;
+
+	return find_subpage(xa_load(&it->xa, index), index);
+}
+
+static void xarray_mem_read(struct iter_test *it, size_t pos, void *buf, size_t len)
+{
+	memcpy_from_page(buf, xarray_page(it, pos), offset_in_page(pos), len);
+}
+
+static void xarray_mem_write(struct iter_test *it, size_t pos, const void *buf, size_t len)
+{
+	memcpy_to_page(xarray_page(it, pos), offset_in_page(pos), buf, len);
+}
+
 static void pipe_free(struct kunit_resource *res)
 {
 	free_pipe_info(res->data);
@@ -227,7 +244,7 @@ static const struct iter_kind kinds[] = {
 		.name = "xarray", .source = true, .dest = true,
 		.range = true,
 		.build = build_xarray,
-		.read = kernel_mem_read, .write = kernel_mem_write,
+		.read = xarray_mem_read, .write = xarray_mem_write,
 	}, {
 		.name = "discard", .dest = true,
 		.range = true, .refused = true,

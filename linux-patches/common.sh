@@ -13,6 +13,9 @@ PATH=$PATH:/usr/sbin:/sbin	# mkfs.* and friends, which users' PATHs often lack
 
 say() { printf '%s\n' "$*" >&2; }
 
+# short PATH: as the user would type it
+short() { realpath -ms --relative-base="$PWD" -- "$1"; }
+
 # die "what is wrong; what to do"; $died tells an EXIT trap that the user knows
 died=
 # shellcheck disable=SC2034
@@ -23,14 +26,15 @@ die() { died=1; printf '%s: %s\n' "$me" "$*" >&2; exit 1; }
 fail() {
 	local why
 	if grep -qsE 'No space left|Out of diskspace|quota exceeded' "$1"; then
-		die "no space left in ${BUILD:-build} ($(df -Ph "${BUILD:-.}" | awk 'END { print $4 }') free); make room or set BUILD=; log: $1"
+		die "no space left in ${BUILD:-build} ($(df -Ph "${BUILD:-.}" | awk 'END { print $4 }') free); make room or set BUILD=; log: $(short "$1")"
 	fi
 	why=$(grep -m1 -E '^(fatal|error|E|tar|xz):' "$1" 2>/dev/null | sed 's/^[a-zE]*: *//') || :
-	die "$2${why:+ ($why)}; $3; log: $1"
+	die "$2${why:+ ($why)}; $3; log: $(short "$1")"
 }
 
 run() {
-	case ${V:-0} in 0) ;; *) printf '+ %s\n' "${*@Q}" >&"$tty" ;; esac
+	# a function of ours is no command: it prints those that it runs
+	[ "${V:-0}" = 0 ] || [ "$(type -t -- "$1")" = function ] || echo "+$(printf ' %q' "$@")" >&"$tty"
 	"$@"
 }
 
@@ -66,9 +70,13 @@ step() {
 	return $rc
 }
 
-# as_root COMMAND...: fails when we neither are root nor have a silent sudo
+# as_root COMMAND...: fails when we neither are root nor have a sudo that is
+# silent, or somebody at a terminal to give it a password
 as_root() {
-	if [ "$(id -u)" = 0 ]; then run "$@"; else sudo -n true 2>/dev/null && run sudo -n "$@"; fi
+	if [ "$(id -u)" = 0 ]; then run "$@"
+	elif sudo -n true 2>/dev/null; then run sudo -n "$@"
+	else [ -t 0 ] && [ -t 2 ] && command -v sudo >/dev/null && run sudo "$@"
+	fi
 }
 
 # need PURPOSE PROGRAM...: check for programs; install their Debian packages if we may
