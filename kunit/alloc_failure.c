@@ -15,7 +15,8 @@
 
 #include "pin_test.h"
 
-#ifdef CONFIG_FAULT_INJECTION_DEBUG_FS
+#if defined(CONFIG_FAULT_INJECTION_DEBUG_FS) && defined(CONFIG_FAILSLAB) && \
+	defined(CONFIG_FAIL_PAGE_ALLOC)
 
 static const struct {
 	const char *name, *value;
@@ -31,14 +32,17 @@ static const struct {
 static void debugfs_write(struct kunit *test, const struct path *root,
 			  const char *name, const char *value)
 {
-	struct file *file = file_open_root(root, name, O_WRONLY, 0);
 	/* its files take what they are told from user memory only */
 	unsigned long uaddr = user_mmap_anon(test, 1, PROT_READ | PROT_WRITE);
+	struct file *file;
 	loff_t pos = 0;
 	ssize_t ret;
 
-	KUNIT_ASSERT_FALSE_MSG(test, IS_ERR(file), "%s: %pe", name, file);
 	user_write(test, uaddr, value, strlen(value));
+	file = file_open_root(root, name, O_WRONLY, 0);
+	KUNIT_EXPECT_FALSE_MSG(test, IS_ERR(file), "%s: %pe", name, file);
+	if (IS_ERR(file))
+		return;
 	ret = vfs_write(file, (char __user *)uaddr, strlen(value), &pos);
 	KUNIT_EXPECT_EQ_MSG(test, ret, strlen(value), "%s", name);
 	__fput_sync(file);
@@ -79,7 +83,7 @@ bool alloc_failure_disarm(void)
 
 void alloc_failure_enable(struct kunit *test)
 {
-	kunit_skip(test, "needs CONFIG_FAULT_INJECTION_DEBUG_FS");
+	kunit_skip(test, "needs CONFIG_FAULT_INJECTION_DEBUG_FS, FAILSLAB and FAIL_PAGE_ALLOC");
 }
 
 void alloc_failure_arm(unsigned int nth) {}

@@ -22,7 +22,7 @@ static void every_shape(struct kunit *test)
 static void at_most_maxsize(struct kunit *test)
 {
 	static const size_t sizes[] = {
-		PAGE_SIZE - 1, PAGE_SIZE, PAGE_SIZE + 1, 3 * PAGE_SIZE, 800,
+		PAGE_SIZE - 1, PAGE_SIZE, PAGE_SIZE + 1, 3 * PAGE_SIZE, PAGE_SIZE / 5,
 	};
 
 	for (unsigned int k = 0; k < ARRAY_SIZE(sizes); k++) {
@@ -112,8 +112,28 @@ static void pages_held_again_after_revert(struct kunit *test)
 		struct iter_test *it = iter_test(test, names[s]);
 
 		acquire_all(it, SIZE_MAX, NO_LIMIT);
-		rewind(it);
-		acquire_all(it, 3000, NO_LIMIT);
+		rewind(it, it->total);
+		acquire_all(it, 3 * PAGE_SIZE / 4, NO_LIMIT);
+		release(it);
+	}
+}
+
+/* Back into the middle of a page, to the start of one, and over several. */
+static void part_of_it_reverted(struct kunit *test)
+{
+	static const char *const names[] = { "unaligned", "segments", "tail pages" };
+	static const size_t back[] = {
+		1, PAGE_SIZE / 2, PAGE_SIZE, 2 * PAGE_SIZE + 150,
+	};
+
+	for (unsigned int s = 0; s < ARRAY_SIZE(names); s++) {
+		struct iter_test *it = iter_test(test, names[s]);
+
+		for (unsigned int k = 0; k < ARRAY_SIZE(back); k++) {
+			acquire_all(it, SIZE_MAX, NO_LIMIT);
+			rewind(it, back[k]);
+		}
+		acquire_all(it, SIZE_MAX, NO_LIMIT);
 		release(it);
 	}
 }
@@ -127,7 +147,7 @@ static void references_and_pins_of_one_page(struct kunit *test)
 
 	for (unsigned int step = 0; ; step++) {
 		it->api = apis[step % 2];
-		ret = acquire(it, 700, NO_LIMIT);
+		ret = acquire(it, PAGE_SIZE / 6, NO_LIMIT);
 		if (ret <= 0)
 			break;
 	}
@@ -182,8 +202,8 @@ static void too_many_pins_of_folio(struct kunit *test)
 static void array_freed_on_failure(struct kunit *test)
 {
 	struct iter_test *it = iter_test(test, "all pages");
-	size_t len = SZ_8M;
-	long array = len / PAGE_SIZE * sizeof(struct page *) / PAGE_SIZE;
+	const long array = 4;	/* pages that it takes */
+	size_t len = array * PAGE_SIZE / sizeof(struct page *) * PAGE_SIZE;
 	long before;
 
 	it->total = len;
@@ -238,6 +258,7 @@ static struct kunit_case iov_iter_pages_cases[] = {
 	KUNIT_CASE_PARAM(truncated, any_gen_params),
 	KUNIT_CASE_PARAM(data_through_pages, giving_gen_params),
 	KUNIT_CASE_PARAM(pages_held_again_after_revert, giving_gen_params),
+	KUNIT_CASE_PARAM(part_of_it_reverted, giving_gen_params),
 	KUNIT_CASE_PARAM(references_and_pins_of_one_page, giving_gen_params),
 #ifdef CONFIG_PIN_KUNIT_HAS_IOV_ITER_PIN
 	KUNIT_CASE_PARAM(too_many_pins_of_first_page, pinning_gen_params),

@@ -110,6 +110,11 @@ static void allocation_failure_in_fault(struct kunit *test)
 		KUNIT_EXPECT_GT_MSG(test, nth, 1U, "no allocation has failed");
 }
 
+static bool unshares_pages(struct iter_test *it)
+{
+	return it->direction == READ || it->api->hold == PIN;
+}
+
 /*
  * After fork() the pages of parent and child are the same. To write to one, or
  * to pin it, the parent must get a page of its own first. A reference that is
@@ -126,10 +131,11 @@ static void pages_shared_with_child(struct kunit *test)
 		shared[i] = user_page(test, addr + i * PAGE_SIZE);
 	user_fork(test);
 	it = iter_test_at(test, "unaligned", addr);
-	unshares = it->direction == READ || it->api->hold == PIN;
-	if (unshares)
-		memset(it->pool, 0, sizeof(it->pool));
-	iter_watch_pool(it);
+	unshares = unshares_pages(it);
+	for (unsigned int k = 0; unshares && k < 4; k++) {
+		page_watch_owner_put(&it->watch, shared[k]);
+		it->pool[k] = NULL;
+	}
 	acquire_all(it, SIZE_MAX, NO_LIMIT);
 	KUNIT_EXPECT_EQ(test, it->nr_held, 4U);
 	for (unsigned int k = 0; k < it->nr_held; k++) {
@@ -137,6 +143,18 @@ static void pages_shared_with_child(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, !!PageAnonExclusive(it->held[k].page), unshares);
 	}
 	release(it);
+}
+
+/* To unshare a page is a fault, too. */
+static void nofault_of_shared_page(struct kunit *test)
+{
+	unsigned long addr = populated(test, POOL_PAGES);
+	struct iter_test *it;
+
+	user_fork(test);
+	it = iter_test_at(test, "unaligned", addr);
+	it->iter.nofault = true;
+	stops_at(it, unshares_pages(it) ? 0 : 4);
 }
 
 #ifdef CONFIG_PIN_KUNIT_HAS_IOV_ITER_PIN
@@ -164,9 +182,6 @@ static void data_arrives_after_fork(struct kunit *test)
 		KUNIT_EXPECT_NULL_MSG(test, memchr_inv(buf, 'a' + k, h->len),
 				      "data lost in part %u", k);
 	}
-	/* The pages that were not pinned are the child's now, too. */
-	for (unsigned int i = 0; i < POOL_PAGES; i++)
-		it->pool[i] = user_page(test, it->uaddr + i * PAGE_SIZE);
 	release(it);
 }
 
@@ -181,6 +196,7 @@ static struct kunit_case iov_iter_user_cases[] = {
 	KUNIT_CASE_PARAM(read_only_mapping, user_gen_params),
 	KUNIT_CASE_PARAM(allocation_failure_in_fault, user_gen_params),
 	KUNIT_CASE_PARAM(pages_shared_with_child, user_gen_params),
+	KUNIT_CASE_PARAM(nofault_of_shared_page, user_gen_params),
 #ifdef CONFIG_PIN_KUNIT_HAS_IOV_ITER_PIN
 	KUNIT_CASE_PARAM(data_arrives_after_fork, pinning_user_dest_gen_params),
 #endif

@@ -91,6 +91,15 @@ static void expect_less(struct iter_test *it, struct answer *a, ssize_t ret)
 	a->ret = len;
 }
 
+/* Nothing that follows would mean anything. */
+static void give_up(struct iter_test *it, const char *why)
+{
+	page_watch_repair(&it->watch);
+	it->nr_held = 0;
+	KUNIT_ASSERT_TRUE_MSG(it->test, false, "%s: %s at byte %zu of %zu",
+			      it->shape->name, why, it->done, it->total);
+}
+
 /*
  * Pages that came into being with the call: those of a pipe are in its ring,
  * those of user memory in the page table, and nobody else has them.
@@ -110,17 +119,10 @@ static void find_new_pages(struct iter_test *it, struct answer *a)
 		else if (it->kind->user && !a->pages[k])
 			a->pages[k] = user_page(it->test, it->uaddr +
 						(first + k) * PAGE_SIZE);
+		if (!a->pages[k])
+			give_up(it, "no page mapped");
 		page_watch_add_new(&it->watch, a->pages[k], 1);
 	}
-}
-
-/* Nothing that follows would mean anything. */
-static void give_up(struct iter_test *it, const char *why)
-{
-	page_watch_repair(&it->watch);
-	it->nr_held = 0;
-	KUNIT_ASSERT_TRUE_MSG(it->test, false, "%s: %s at byte %zu of %zu",
-			      it->shape->name, why, it->done, it->total);
 }
 
 /*
@@ -175,12 +177,12 @@ ssize_t acquire(struct iter_test *it, size_t maxsize, unsigned int maxpages)
 	if (!it->api->allocates)
 		KUNIT_EXPECT_PTR_EQ_MSG(test, array[POOL_PAGES], poison,
 					"written behind the array");
-	for (; nr && !it->api->allocates && nr < POOL_PAGES; nr++)
+	for (; !it->api->allocates && nr < POOL_PAGES; nr++)
 		KUNIT_EXPECT_PTR_EQ_MSG(test, array[nr], poison,
 					"entry %u of %u", nr, a.nr);
 	if (it->api->allocates && !a.nr)
 		KUNIT_EXPECT_PTR_EQ(test, pages, NULL);
-	if (it->api->allocates)
+	if (it->api->allocates && a.nr)
 		kvfree(pages);
 	KUNIT_EXPECT_EQ(test, iov_iter_count(&it->iter), it->total - it->done);
 	if (!page_watch_expect(&it->watch, "acquired"))
@@ -197,16 +199,20 @@ void acquire_all(struct iter_test *it, size_t maxsize, unsigned int maxpages)
 		;
 }
 
-/* Back to the first byte. What is held remains so. */
-void rewind(struct iter_test *it)
+/* Go back by some bytes of the data. What is held remains so. */
+void rewind(struct iter_test *it, size_t by)
 {
-	iov_iter_revert(&it->iter, it->done);
-	it->done = 0;
-	/* A pipe forgets the pages that it has got since. */
-	for (unsigned int k = 0; it->pipe && k < it->nr_held; k++)
-		if (it->held[k].page != it->pool[0] &&
-		    (!k || it->held[k].page != it->held[k - 1].page))
-			page_watch_owner_put(&it->watch, it->held[k].page);
+	iov_iter_revert(&it->iter, by);
+	it->done -= by;
+	/* A pipe forgets the pages of which nothing is left in it. */
+	for (unsigned int k = 0; it->pipe && k < it->nr_held; k++) {
+		struct held *h = &it->held[k];
+
+		if (h->pos < it->done || h->offset || h->forgotten)
+			continue;
+		h->forgotten = true;
+		page_watch_owner_put(&it->watch, h->page);
+	}
 	if (!page_watch_expect(&it->watch, "reverted"))
 		give_up(it, "wrong counts");
 }

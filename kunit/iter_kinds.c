@@ -189,6 +189,9 @@ static void build_pipe(struct iter_test *it)
 	KUNIT_ASSERT_NOT_NULL(it->test,
 			      kunit_alloc_resource(it->test, NULL, pipe_free,
 						   GFP_KERNEL, it->pipe));
+	/* not the first slot of the ring, so that it has to wrap around */
+	it->pipe->head = 3;
+	it->pipe->tail = 3;
 	it->pipe_first = it->pipe->head;
 	iov_iter_pipe(&it->iter, READ, it->pipe, before + it->total);
 	KUNIT_ASSERT_EQ(it->test, iov_iter_zero(before, &it->iter), before);
@@ -381,6 +384,7 @@ PARAMS(xarray, p->kind->build == build_xarray)
 void iter_watch_pool(struct iter_test *it)
 {
 	page_watch_init(&it->watch, it->test);
+	it->watch.by_address = it->kind->user;
 	page_watch_add(&it->watch, ZERO_PAGE(0));
 	for (unsigned int i = 0; i < POOL_PAGES; i++)
 		if (it->pool[i])

@@ -13,14 +13,10 @@
 
 #include "pin_test.h"
 
-/* One of the counters of /proc/vmstat, up to date. */
-unsigned long node_stat(enum node_stat_item item)
+static unsigned long sum_node_stat(enum node_stat_item item)
 {
-	long sum;
+	long sum = atomic_long_read(&vm_node_stat[item]);
 
-	/* What this CPU has not folded yet must not be folded in between. */
-	preempt_disable();
-	sum = atomic_long_read(&vm_node_stat[item]);
 	if (IS_ENABLED(CONFIG_SMP)) {
 		struct pglist_data *pgdat;
 		int cpu;
@@ -30,7 +26,19 @@ unsigned long node_stat(enum node_stat_item item)
 				sum += per_cpu_ptr(pgdat->per_cpu_nodestats,
 						   cpu)->vm_node_stat_diff[item];
 	}
-	preempt_enable();
+	return sum;
+}
+
+/* One of the counters of /proc/vmstat, up to date. */
+unsigned long node_stat(enum node_stat_item item)
+{
+	unsigned long sum, again = sum_node_stat(item);
+
+	/* A CPU may fold its part into the whole while they are added up. */
+	do {
+		sum = again;
+		again = sum_node_stat(item);
+	} while (sum != again);
 	return sum;
 }
 
@@ -184,7 +192,8 @@ bool page_watch_expect(struct page_watch *w, const char *when)
 	if (acquired == 0 && released == 0)
 		return true;
 	/* GUP-fast pins first, and lets go if it then finds that it must not. */
-	if (IS_ENABLED(CONFIG_HAVE_FAST_GUP) && acquired == released && acquired > 0) {
+	if (IS_ENABLED(CONFIG_HAVE_FAST_GUP) && w->by_address &&
+	    acquired == released && acquired > 0) {
 		w->acquired += acquired;
 		w->released += released;
 		return true;
@@ -201,6 +210,8 @@ bool page_watch_expect(struct page_watch *w, const char *when)
  */
 void page_watch_repair(struct page_watch *w)
 {
+	struct pin_test *pt = w->test->priv;
+
 	for (unsigned int i = 0; i < w->nr; i++) {
 		struct watched *f = &w->folios[i];
 
@@ -212,6 +223,10 @@ void page_watch_repair(struct page_watch *w)
 	}
 	w->acquired = node_stat(NR_FOLL_PIN_ACQUIRED);
 	w->released = node_stat(NR_FOLL_PIN_RELEASED);
+	if (pt) {
+		pt->acquired = w->acquired;
+		pt->released = w->released;
+	}
 }
 
 struct pool {

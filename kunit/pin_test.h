@@ -38,6 +38,7 @@ struct watched {
 
 struct page_watch {
 	struct kunit *test;
+	bool by_address;		/* pins are taken by pin_user_pages_fast() */
 	unsigned int nr;
 	struct watched folios[2 * POOL_PAGES + 2];
 	unsigned long acquired, released;	/* vmstat, as it should be */
@@ -157,6 +158,7 @@ struct held {
 	enum hold hold;
 	size_t pos;			/* in the data */
 	unsigned int offset, len;	/* in the page */
+	bool forgotten;			/* by the pipe that it was in */
 };
 
 #define MAX_HELD	128
@@ -207,7 +209,7 @@ struct iter_test *iter_test_of(struct kunit *test, struct page *page);
 void iter_watch_pool(struct iter_test *it);
 ssize_t acquire(struct iter_test *it, size_t maxsize, unsigned int maxpages);
 void acquire_all(struct iter_test *it, size_t maxsize, unsigned int maxpages);
-void rewind(struct iter_test *it);
+void rewind(struct iter_test *it, size_t by);
 void release(struct iter_test *it);
 void iter_memory_read(struct iter_test *it, size_t pos, void *buf, size_t len);
 void iter_memory_write(struct iter_test *it, size_t pos, const void *buf, size_t len);

@@ -27,12 +27,12 @@ static void pin_and_unpin(struct kunit *test, struct page *page, unsigned int ti
 	}
 }
 
-static void page(struct kunit *test)
+static void single_page(struct kunit *test)
 {
 	pin_and_unpin(test, kunit_pool(test, false), 1);
 }
 
-static void page_several_times(struct kunit *test)
+static void single_page_several_times(struct kunit *test)
 {
 	pin_and_unpin(test, kunit_pool(test, false), 20);
 }
@@ -135,9 +135,29 @@ static void shared_anonymous_page(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, PageAnonExclusive(page));
 }
 
+/*
+ * A process that has pinned something by address has its pinned pages copied on
+ * fork(), of whichever sort the pins are.
+ */
+static void fork_with_pin_by_address(struct kunit *test)
+{
+	unsigned long addr = user_mmap_anon(test, 2, PROT_READ | PROT_WRITE);
+	struct page *page, *other;
+
+	user_write(test, addr, "x", 1);
+	KUNIT_ASSERT_EQ(test, pin_user_pages_fast(addr + PAGE_SIZE, 1, FOLL_WRITE,
+						  &other), 1);
+	unpin_user_page(other);
+	page = user_page(test, addr);
+	KUNIT_ASSERT_EQ(test, pin_user_page(page), 0);
+	user_fork(test);
+	KUNIT_EXPECT_TRUE(test, PageAnonExclusive(page));
+	unpin_user_page(page);
+}
+
 static struct kunit_case pin_user_page_cases[] = {
-	KUNIT_CASE(page),
-	KUNIT_CASE(page_several_times),
+	KUNIT_CASE(single_page),
+	KUNIT_CASE(single_page_several_times),
 	KUNIT_CASE(head_page),
 	KUNIT_CASE(tail_page),
 	KUNIT_CASE(zero_page),
@@ -146,6 +166,7 @@ static struct kunit_case pin_user_page_cases[] = {
 	KUNIT_CASE(address_of_page_near_overflow),
 	KUNIT_CASE(on_top_of_pin_by_address),
 	KUNIT_CASE(shared_anonymous_page),
+	KUNIT_CASE(fork_with_pin_by_address),
 	{}
 };
 

@@ -10,12 +10,14 @@
 #include <linux/completion.h>
 #include <linux/file.h>
 #include <linux/fs.h>
+#include <linux/kref.h>
 #include <linux/kthread.h>
 #include <linux/mman.h>
 #include <linux/pagewalk.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
+#include <linux/slab.h>
 #include <linux/swap.h>
 #include <linux/uaccess.h>
 
@@ -146,22 +148,57 @@ struct page *user_page(struct kunit *test, unsigned long addr)
 	return page;
 }
 
+/* Shared with the child, which may outlive a test that was aborted. */
 struct fork_child {
+	struct kref kref;
 	pid_t pid;
 	struct completion leave;
 };
+
+static void fork_child_release(struct kref *kref)
+{
+	kfree(container_of(kref, struct fork_child, kref));
+}
 
 static int fork_child_main(void *arg)
 {
 	struct fork_child *child = arg;
 
 	wait_for_completion(&child->leave);
+	kref_put(&child->kref, fork_child_release);
 	do_exit(0);
+}
+
+static int fork_child_init(struct kunit_resource *res, void *context)
+{
+	struct fork_child *child = kzalloc(sizeof(*child), GFP_KERNEL);
+	struct kernel_clone_args args = {
+		.flags = CLONE_UNTRACED,
+		.exit_signal = SIGCHLD,
+		.fn = fork_child_main,
+		.fn_arg = child,
+	};
+
+	if (!child)
+		return -ENOMEM;
+	kref_init(&child->kref);
+	kref_get(&child->kref);
+	init_completion(&child->leave);
+	child->pid = kernel_clone(&args);
+	if (child->pid < 0) {
+		kfree(child);
+		return -ENOMEM;
+	}
+	res->data = child;
+	return 0;
 }
 
 static void fork_child_free(struct kunit_resource *res)
 {
-	user_fork_exit(res->data);
+	struct fork_child *child = res->data;
+
+	user_fork_exit(child);
+	kref_put(&child->kref, fork_child_release);
 }
 
 /*
@@ -170,21 +207,11 @@ static void fork_child_free(struct kunit_resource *res)
  */
 struct fork_child *user_fork(struct kunit *test)
 {
-	struct fork_child *child = kunit_kzalloc(test, sizeof(*child), GFP_KERNEL);
-	struct kernel_clone_args args = {
-		.flags = CLONE_UNTRACED,
-		.exit_signal = SIGCHLD,
-		.fn = fork_child_main,
-		.fn_arg = child,
-	};
+	struct fork_child *child = kunit_alloc_resource(test, fork_child_init,
+							fork_child_free,
+							GFP_KERNEL, NULL);
 
-	KUNIT_ASSERT_NOT_NULL(test, child);
-	init_completion(&child->leave);
-	child->pid = kernel_clone(&args);
-	KUNIT_ASSERT_GT_MSG(test, child->pid, 0, "fork: %d", child->pid);
-	KUNIT_ASSERT_NOT_NULL(test,
-			      kunit_alloc_resource(test, NULL, fork_child_free,
-						   GFP_KERNEL, child));
+	KUNIT_ASSERT_NOT_NULL_MSG(test, child, "fork");
 	return child;
 }
 

@@ -17,7 +17,7 @@ says() { grep -qF -- "$1" <<<"$output" || { echo "$output"; echo "missing: $1"; 
 
 @test "make gdb T=suite stops at the suite's first test" {
 	T=pin_user_page GDB='gdb -batch -ex bt' run uml/kunit gdb </dev/null
-	says "Temporary breakpoint 2, page (test="
+	says "Temporary breakpoint 2, single_page (test="
 }
 
 # gdb ARGUMENT...: on the suite for user memory, which needs all the signals
