@@ -51,7 +51,9 @@ fetch_package() { # -> $src: the .deb of the wanted version; $source
 		got=$want
 		if [ -z "$want" ] || ! grep -qxF -- "$want" <<<"$versions"; then
 			[ -z "${VERSION-}" ] || [ -z "$versions" ] || die "$package $VERSION is not offered; choose one of: ${versions//$'\n'/ }"
-			got=${versions%%$'\n'*}
+			# not in the lists, which may be old: new ones first
+			got=
+			[ $try = 1 ] && [ -z "${PINLAB_NO_APT-}" ] && [ "$want" ] || got=${versions%%$'\n'*}
 			[ -z "$got" ] || [ -z "$want" ] || say "note: $package $want is no longer offered; taking $got"
 		fi
 		# -o ...: as root apt would warn that its sandbox user cannot write here
@@ -64,7 +66,8 @@ fetch_package() { # -> $src: the .deb of the wanted version; $source
 			fi
 		fi
 		# no lists, or lists that name files which are gone: once more with new ones
-		[ $try = 2 ] || [ -n "${PINLAB_NO_APT-}" ] || step "updating the package lists" as_root apt-get -q update || break
+		[ $try = 2 ] || [ -n "${PINLAB_NO_APT-}" ] || step "updating the package lists" as_root apt-get -q update ||
+			say "note: the package lists could not be updated"
 	done
 	for src in "$BUILD/dl/${package}_${want:-none}_"*.deb; do
 		[ ! -e "$src" ] || { source="package $package $want"; return 0; }
