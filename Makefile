@@ -46,7 +46,7 @@ help: ## list targets and knobs
 	@awk '/^include/ { ARGV[ARGC++] = $$2 } \
 	FNR == 1 && FILENAME != "Makefile" { title = ""; } \
 	/^##@/ { printf "\n%s:\n", substr($$0, 5) } \
-	/^[a-z0-9_-]+:.*## / { split($$0, a, ":.*## "); printf "  %-12s %s\n", a[1], a[2] } \
+	/^[a-z0-9_-]+:.*## / { split($$0, a, ":.*## "); printf "  %-14s %s\n", a[1], a[2] } \
 	FILENAME == "Makefile" && /^# Define/ { knobs = knobs "\n  " substr($$0, 10); more = 1; next } \
 	FILENAME == "Makefile" && more && /^# / { knobs = knobs "\n    " substr($$0, 3); next } \
 	{ more = 0 } \
