@@ -70,7 +70,6 @@ struct page *kunit_pool(struct kunit *test, bool compound);
 
 struct fork_child;
 
-void user_mm(struct kunit *test);
 unsigned long user_mmap_anon(struct kunit *test, unsigned int nr, int prot);
 unsigned long user_mmap_pages(struct kunit *test, struct page *page, unsigned int nr);
 void user_write(struct kunit *test, unsigned long addr, const void *buf, size_t len);

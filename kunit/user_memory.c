@@ -49,7 +49,7 @@ static void user_mm_free(struct kunit_resource *res)
 }
 
 /* Make current->mm an address space of the test's own; once is enough. */
-void user_mm(struct kunit *test)
+static void user_mm(struct kunit *test)
 {
 	struct pin_test *pt = test->priv;
 
