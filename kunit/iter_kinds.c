@@ -28,6 +28,11 @@ const struct shape shapes[] = {
 	{ "empty segments", .nr_segs = 8, .segs = {
 		{ 100, 0 }, { P, 0 }, { 2 * P + 4, 60 }, { 0, 0 },
 		{ 7 * P, P }, { 5, 0 }, { 9 * P, 300 }, { P, 0 } } },
+	{ "blocks", .nr_segs = 5, .segs = {
+		{ 5 * P + 512, 1024 }, { 0, 2 * P }, { 8 * P, 512 },
+		{ 8 * P + 512, 512 }, { 3 * P + 1024, P } } },
+	{ "first half of a page", .nr_segs = 1, .segs = { { 0, P / 2 } } },
+	{ "a block and some bytes", .nr_segs = 1, .segs = { { P - 512, 612 } } },
 	{ "a folio", .compound = true, .nr_segs = 1, .segs = { { 0, POOL_SIZE } } },
 	{ "tail pages", .compound = true, .nr_segs = 1, .segs = { { 3 * P + 7, 4 * P } } },
 	{ "segments of a folio", .compound = true, .nr_segs = 3, .segs = {
@@ -333,7 +338,8 @@ static void fill_params(void)
 }
 
 static const void *next_param(const struct iter_param *prev, char *desc,
-			      bool (*wanted)(const struct iter_param *p))
+			      bool (*wanted)(const struct iter_param *p),
+			      bool with_api)
 {
 	const struct iter_param *p;
 
@@ -342,9 +348,9 @@ static const void *next_param(const struct iter_param *prev, char *desc,
 	for (p = prev ? prev + 1 : params; p->kind; p++) {
 		if (!wanted(p))
 			continue;
-		snprintf(desc, KUNIT_PARAM_DESC_SIZE, "%s/%s/%s", p->kind->name,
+		snprintf(desc, KUNIT_PARAM_DESC_SIZE, "%s/%s%s%s", p->kind->name,
 			 p->direction == READ ? "destination" : "source",
-			 p->api->name);
+			 with_api ? "/" : "", with_api ? p->api->name : "");
 		return p;
 	}
 	return NULL;
@@ -355,7 +361,7 @@ static bool needs_memory(const struct iter_param *p)
 	return p->api->allocates || p->kind->build == build_pipe;
 }
 
-#define PARAMS(name, condition)						\
+#define PARAMS_OF(name, condition, with_api)				\
 static bool name##_wanted(const struct iter_param *p)			\
 {									\
 	return condition;						\
@@ -363,8 +369,10 @@ static bool name##_wanted(const struct iter_param *p)			\
 									\
 const void *name##_gen_params(const void *prev, char *desc)		\
 {									\
-	return next_param(prev, desc, name##_wanted);			\
+	return next_param(prev, desc, name##_wanted, with_api);		\
 }
+
+#define PARAMS(name, condition)	PARAMS_OF(name, condition, true)
 
 PARAMS(any, true)
 PARAMS(giving, !p->kind->refused)
@@ -378,13 +386,30 @@ PARAMS(page_list, p->kind->build == build_bvec || p->kind->build == build_xarray
 PARAMS(pipe, p->kind->build == build_pipe)
 PARAMS(xarray, p->kind->build == build_xarray)
 
+/* Each kind in each direction, when it is not about one of the functions. */
+#define KINDS(name, condition)						\
+	PARAMS_OF(name, p->api == apis[0] && (condition), false)
+
+KINDS(in_bio, !p->kind->refused)
+KINDS(read_in_bio, in_bio_wanted(p) && p->direction == READ)
+KINDS(refused, p->kind->refused)
+KINDS(held_by_bio, in_bio_wanted(p) && p->kind->build != build_bvec)
+KINDS(pool_held_by_bio, held_by_bio_wanted(p) && p->kind->build != build_pipe)
+KINDS(read_into_pool, pool_held_by_bio_wanted(p) && p->direction == READ)
+KINDS(by_address, p->kind->user)
+KINDS(by_iovec, p->kind->build == build_iovec)
+KINDS(read_by_address, p->kind->user && p->direction == READ)
+KINDS(appended, in_bio_wanted(p) && p->direction == WRITE)
+KINDS(appended_by_bio, held_by_bio_wanted(p) && p->direction == WRITE)
+
 /* Building */
 
 /* Take the counts that the pages have now as those that they return to. */
 void iter_watch_pool(struct iter_test *it)
 {
 	page_watch_init(&it->watch, it->test);
-	it->watch.by_address = it->kind->user;
+	/* GUP-fast pins first, and lets go if it then finds that it must not. */
+	it->watch.transient = it->kind->user && IS_ENABLED(CONFIG_HAVE_FAST_GUP);
 	page_watch_add(&it->watch, ZERO_PAGE(0));
 	for (unsigned int i = 0; i < POOL_PAGES; i++)
 		if (it->pool[i])

@@ -191,9 +191,7 @@ bool page_watch_expect(struct page_watch *w, const char *when)
 	released = node_stat(NR_FOLL_PIN_RELEASED) - w->released;
 	if (acquired == 0 && released == 0)
 		return true;
-	/* GUP-fast pins first, and lets go if it then finds that it must not. */
-	if (IS_ENABLED(CONFIG_HAVE_FAST_GUP) && w->by_address &&
-	    acquired == released && acquired > 0) {
+	if (w->transient && acquired == released && acquired > 0) {
 		w->acquired += acquired;
 		w->released += released;
 		return true;
@@ -202,6 +200,13 @@ bool page_watch_expect(struct page_watch *w, const char *when)
 		   "%s: vmstat: %ld pins more acquired than wanted, and %ld more released",
 		   when, acquired, released);
 	return false;
+}
+
+/* Pins that came and went are as good as none. */
+void page_watch_forget_pins(struct page_watch *w)
+{
+	w->acquired = node_stat(NR_FOLL_PIN_ACQUIRED);
+	w->released = node_stat(NR_FOLL_PIN_RELEASED);
 }
 
 /*
@@ -221,8 +226,7 @@ void page_watch_repair(struct page_watch *w)
 		f->holds[REFERENCE] = 0;
 		f->holds[PIN] = 0;
 	}
-	w->acquired = node_stat(NR_FOLL_PIN_ACQUIRED);
-	w->released = node_stat(NR_FOLL_PIN_RELEASED);
+	page_watch_forget_pins(w);
 	if (pt) {
 		pt->acquired = w->acquired;
 		pt->released = w->released;

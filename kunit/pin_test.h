@@ -38,7 +38,7 @@ struct watched {
 
 struct page_watch {
 	struct kunit *test;
-	bool by_address;		/* pins are taken by pin_user_pages_fast() */
+	bool transient;			/* a call may take pins and drop them again */
 	unsigned int nr;
 	struct watched folios[2 * POOL_PAGES + 2];
 	unsigned long acquired, released;	/* vmstat, as it should be */
@@ -61,6 +61,7 @@ void page_watch_acquired(struct page_watch *w, struct page *page, enum hold hold
 void page_watch_released(struct page_watch *w, struct page *page, enum hold hold);
 bool page_watch_expect(struct page_watch *w, const char *when);
 void page_watch_repair(struct page_watch *w);
+void page_watch_forget_pins(struct page_watch *w);
 
 void page_watch_owner_get(struct page_watch *w, struct page *page);
 void page_watch_owner_put(struct page_watch *w, struct page *page);
@@ -150,6 +151,19 @@ const void *pinning_user_dest_gen_params(const void *prev, char *desc);
 const void *page_list_gen_params(const void *prev, char *desc);
 const void *pipe_gen_params(const void *prev, char *desc);
 const void *xarray_gen_params(const void *prev, char *desc);
+
+/* The same of kinds and directions alone. */
+const void *in_bio_gen_params(const void *prev, char *desc);
+const void *read_in_bio_gen_params(const void *prev, char *desc);
+const void *refused_gen_params(const void *prev, char *desc);
+const void *held_by_bio_gen_params(const void *prev, char *desc);
+const void *pool_held_by_bio_gen_params(const void *prev, char *desc);
+const void *read_into_pool_gen_params(const void *prev, char *desc);
+const void *by_address_gen_params(const void *prev, char *desc);
+const void *by_iovec_gen_params(const void *prev, char *desc);
+const void *read_by_address_gen_params(const void *prev, char *desc);
+const void *appended_gen_params(const void *prev, char *desc);
+const void *appended_by_bio_gen_params(const void *prev, char *desc);
 
 /* A page in the hands of the test, and the part of the data that is in it. */
 struct held {

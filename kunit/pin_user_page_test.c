@@ -155,6 +155,64 @@ static void fork_with_pin_by_address(struct kunit *test)
 	unpin_user_page(page);
 }
 
+#ifdef CONFIG_PIN_KUNIT_HAS_BIO_PIN
+
+static void pinned_again(struct kunit *test)
+{
+	struct page *pages[] = {
+		kunit_pool(test, false), kunit_pool(test, true) + 1, ZERO_PAGE(0),
+	};
+	struct page_watch *w = kunit_kzalloc(test, sizeof(*w), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, w);
+	for (unsigned int i = 0; i < ARRAY_SIZE(pages); i++) {
+		page_watch_init(w, test);
+		page_watch_add(w, pages[i]);
+		for (unsigned int k = 0; k < 3; k++) {
+			KUNIT_ASSERT_EQ(test, k ? pin_user_page_again(pages[i]) :
+						  pin_user_page(pages[i]), 0);
+			page_watch_acquired(w, pages[i], PIN);
+			page_watch_expect(w, "pinned");
+		}
+		for (unsigned int k = 0; k < 3; k++) {
+			unpin_user_page(pages[i]);
+			page_watch_released(w, pages[i], PIN);
+			page_watch_expect(w, "unpinned");
+		}
+	}
+}
+
+static void pinned_again_near_overflow(struct kunit *test)
+{
+	struct page *page = kunit_pool(test, false);
+	int add = REFS_TOO_MANY_TO_PIN - GUP_PIN_COUNTING_BIAS - page_count(page);
+
+	page_ref_add(page, add);
+	KUNIT_ASSERT_EQ(test, pin_user_page(page), 0);
+	KUNIT_EXPECT_EQ(test, pin_user_page_again(page), -ENOMEM);
+	unpin_user_page(page);
+	page_ref_sub(page, add);
+	KUNIT_EXPECT_EQ(test, page_count(page), 1);
+}
+
+/* The pin by address is gone, but what it has made sure of is still so. */
+static void pinned_again_outlives_pin_by_address(struct kunit *test)
+{
+	unsigned long addr = user_mmap_anon(test, 1, PROT_READ | PROT_WRITE);
+	struct page *page;
+
+	KUNIT_ASSERT_EQ(test, pin_user_pages_fast(addr, 1, FOLL_WRITE, &page), 1);
+	KUNIT_ASSERT_EQ(test, pin_user_page_again(page), 0);
+	unpin_user_page(page);
+	user_fork(test);
+	KUNIT_EXPECT_TRUE(test, PageAnonExclusive(page));
+	user_write(test, addr, "x", 1);
+	KUNIT_EXPECT_PTR_EQ(test, user_page(test, addr), page);
+	unpin_user_page(page);
+}
+
+#endif
+
 static struct kunit_case pin_user_page_cases[] = {
 	KUNIT_CASE(single_page),
 	KUNIT_CASE(single_page_several_times),
@@ -165,6 +223,11 @@ static struct kunit_case pin_user_page_cases[] = {
 	KUNIT_CASE(count_near_overflow),
 	KUNIT_CASE(address_of_page_near_overflow),
 	KUNIT_CASE(on_top_of_pin_by_address),
+#ifdef CONFIG_PIN_KUNIT_HAS_BIO_PIN
+	KUNIT_CASE(pinned_again),
+	KUNIT_CASE(pinned_again_near_overflow),
+	KUNIT_CASE(pinned_again_outlives_pin_by_address),
+#endif
 	KUNIT_CASE(shared_anonymous_page),
 	KUNIT_CASE(fork_with_pin_by_address),
 	{}

@@ -94,8 +94,12 @@ need() {
 		cc|gcc) packages+=(gcc libc6-dev) ;;
 		dpkg-deb) packages+=(dpkg) ;;
 		/usr/include/gelf.h) packages+=(libelf-dev) ;;
+		/usr/include/libaio.h) packages+=(libaio-dev) ;;
+		/usr/include/liburing.h) packages+=(liburing-dev) ;;
 		/usr/lib/python3/dist-packages/*) packages+=("python3-${program##*/}") ;;
-		flock|mount|unshare) packages+=(util-linux) ;;
+		blockdev|flock|mount|unshare) packages+=(util-linux) ;;
+		column) packages+=(bsdextrautils) ;;
+		gnuplot) packages+=(gnuplot-nox) ;;
 		xz) packages+=(xz-utils) ;;
 		mkfs.ext[234]) packages+=(e2fsprogs) ;;
 		mkfs.xfs) packages+=(xfsprogs) ;;
