@@ -6,7 +6,8 @@ BASE ?= 6.1
 # Define LINUX_SRC to a git tree, a folder or a tarball of that Linux, to start
 # from it instead of Debian's source package.
 LINUX_SRC ?=
-# Define T to run only the KUnit tests that match: T=iov_iter_pipe, T='*.zero*'
+# Define T to run only the tests that match: KUnit's T=iov_iter_pipe, T='*.zero*',
+# T=splice of make e2e, or what a mutant has in its line.
 T ?=
 # Define ARCH to run the suites elsewhere than on user-mode Linux: ARCH=x86_64
 ARCH ?= um
@@ -28,7 +29,7 @@ include uml/uml.mk
 include linux-patches/tree.mk
 
 # The parts of "make check", the quick ones first.
-checks = check-tools kunit check-gdb kunit-x86_64 check-series check-mutants
+checks = check-tools kunit check-gdb check-run e2e kunit-x86_64 check-series check-mutants
 
 .PHONY: check help
 ##@ All of it

@@ -97,10 +97,11 @@ need() {
 		/usr/include/libaio.h) packages+=(libaio-dev) ;;
 		/usr/include/liburing.h) packages+=(liburing-dev) ;;
 		/usr/lib/python3/dist-packages/*) packages+=("python3-${program##*/}") ;;
-		blockdev|flock|mount|unshare) packages+=(util-linux) ;;
+		blockdev|flock|mount|script|setpriv|unshare) packages+=(util-linux) ;;
 		column) packages+=(bsdextrautils) ;;
 		gnuplot) packages+=(gnuplot-nox) ;;
 		xz) packages+=(xz-utils) ;;
+		mkfs.vfat) packages+=(dosfstools) ;;
 		mkfs.ext[234]) packages+=(e2fsprogs) ;;
 		mkfs.xfs) packages+=(xfsprogs) ;;
 		mkfs.btrfs) packages+=(btrfs-progs) ;;
@@ -109,6 +110,7 @@ need() {
 		mount.cifs) packages+=(cifs-utils) ;;
 		rpc.nfsd|exportfs) packages+=(nfs-kernel-server) ;;
 		qemu-system-x86_64) packages+=(qemu-system-x86) ;;
+		pgrep) packages+=(procps) ;;
 		realpath|sha1sum) packages+=(coreutils) ;;
 		*) packages+=("$program") ;;
 		esac

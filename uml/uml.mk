@@ -14,3 +14,26 @@ gdb: tree ## stop gdb at the first line of a KUnit test (T=suite.case)
 check-gdb: tree ## test gdbinit and make gdb
 	@uml/kunit build
 	@linux-patches/gates gdb
+
+##@ Run programs on it (uml/run and uml/e2e say more)
+
+.PHONY: kernel shell e2e proof bench-pin check-run
+
+kernel: tree ## build the kernel that uml/run boots, with filesystems and disks
+	@uml/kernel patched >/dev/null
+
+shell: kernel ## a shell on the patched kernel, in your files
+	@uml/run
+
+e2e: kernel ## real programs do real I/O on the patched kernel (T=name)
+	@uml/e2e/run $(if $(T),'$(T)')
+
+proof: tree ## fork() during direct I/O: data lost unpatched, intact patched (RUNS=)
+	@uml/proof
+
+bench-pin: tree ## the price of pins: ns a page, and fio's IOPS (by hand: 15 min)
+	@uml/bench-pin cost
+	@uml/bench-pin iops
+
+check-run: kernel ## test uml/run
+	@linux-patches/gates run
