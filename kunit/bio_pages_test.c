@@ -37,8 +37,6 @@ static void expect_held(struct bio_test *bt, const char *when)
 
 	if (it->pipe)
 		page_watch_add_bio(&it->watch, bt->bio);
-	if (!BIOS_PIN)
-		return;
 	if (!borrowed(it))
 		page_watch_bio(&it->watch, bt->bio, true);
 	if (!page_watch_expect(&it->watch, when))
@@ -49,9 +47,7 @@ static void expect_released(struct bio_test *bt)
 {
 	struct iter_test *it = bt->it;
 
-	if (!BIOS_PIN)
-		page_watch_forget_pins(&it->watch);
-	else if (!borrowed(it))
+	if (!borrowed(it))
 		page_watch_bio(&it->watch, bt->bio, false);
 	if (!page_watch_expect(&it->watch, "released"))
 		page_watch_repair(&it->watch);

@@ -249,6 +249,7 @@ static void expect_held(struct dio_test *dt, struct iter_test *it, bool held)
 	bio_list_for_each(bio, &dt->td->held) {
 		if (it->pipe && held)
 			page_watch_add_bio(&it->watch, bio);
+		/* else the zero page is held in some of the ways, and not in others */
 		if (BIOS_PIN && !borrowed(dt, it))
 			page_watch_bio(&it->watch, bio, held);
 	}

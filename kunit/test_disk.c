@@ -128,7 +128,10 @@ struct test_disk *test_disk(struct kunit *test)
 
 static void file_close(struct kunit_resource *res)
 {
-	__fput_sync(res->data);
+	fput(res->data);
+	/* before the disk goes; after an assertion that failed, this is init */
+	if (current->flags & PF_KTHREAD)
+		flush_delayed_fput();
 }
 
 void kunit_file(struct kunit *test, struct file *file)
@@ -168,11 +171,25 @@ static struct page *bvec_pages(const struct bio_vec *bv, unsigned int *nr)
 }
 
 /*
+ * In the end all bios pin. On the way there each says how it holds its pages,
+ * and before that it can only be one way.
+ */
+static enum hold bio_hold(const struct bio *bio)
+{
+#ifdef CONFIG_PIN_KUNIT_HAS_BIO_PAGE_PINNED
+	if (BIOS_PIN || bio_flagged(bio, BIO_PAGE_PINNED))
+		return PIN;
+#endif
+	return REFERENCE;
+}
+
+/*
  * Say that the pages of @bio are held for it, or no longer are: once for each
  * time that a page is in one of its vectors.
  */
 void page_watch_bio(struct page_watch *w, struct bio *bio, bool held)
 {
+	enum hold hold = bio_hold(bio);
 	struct bio_vec *bv;
 	unsigned int i, nr;
 
@@ -181,9 +198,9 @@ void page_watch_bio(struct page_watch *w, struct bio *bio, bool held)
 
 		for (; nr; nr--, page++) {
 			if (held)
-				page_watch_acquired(w, page, PIN);
+				page_watch_acquired(w, page, hold);
 			else
-				page_watch_released(w, page, PIN);
+				page_watch_released(w, page, hold);
 		}
 	}
 }

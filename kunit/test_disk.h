@@ -30,10 +30,7 @@ void kunit_file(struct kunit *test, struct file *file);
 void page_watch_bio(struct page_watch *w, struct bio *bio, bool held);
 void page_watch_add_bio(struct page_watch *w, struct bio *bio);
 
-/*
- * Whether bios pin their pages in this kernel. If not all of them do yet, it is
- * not known from outside how a page is held, but only that it is let go of.
- */
+/* Whether all bios pin their pages in this kernel. */
 #define BIOS_PIN	IS_ENABLED(CONFIG_PIN_KUNIT_HAS_BIO_PIN)
 
 #endif /* _LIB_PIN_TEST_DISK_H */
