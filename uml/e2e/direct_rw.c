@@ -136,10 +136,8 @@ static void add(const struct target *t, const struct io_api *api,
 	if ((s->joined || (s->shifted && s->segments == 1)) && t->block == PAGE)
 		return;
 	c.run = write_it;
-	if (t->sequential && api->waits) {
-		c.stays = s->scattered;
-		c.bug = c.stays ? ZONEFS_SHORT : ZONEFS_APPEND;
-	}
+	if (t->sequential && api->waits)
+		c.bug = ZONEFS_APPEND;
 	e2e_add(&c, "%s/%s/write/%s", t->name, api->name, s->name);
 	c.run = read_it;
 	c.bug = NULL;

@@ -41,11 +41,10 @@
  * @api:	by which way; for @run's use
  * @arg:	for @run's use
  * @no_pins:	why even a kernel that pins need not do so here. NULL: it must.
- * @harms:	what an unmended kernel does to itself here; such a case is only
- *		run if E2E_BUGS is set
  * @bug:	why the case fails on an unpatched kernel: with E2E_PINS=no that
  *		is what is to be expected
- * @stays:	@bug is not mended by the patches, either
+ * @harms:	what an unpatched kernel does to itself here: with E2E_PINS=no
+ *		the case is skipped, unless E2E_BUGS is set
  */
 struct e2e_case {
 	void (*run)(const struct e2e_case *c);
@@ -54,7 +53,6 @@ struct e2e_case {
 	const void *arg;
 	const char *no_pins;
 	const char *bug;
-	bool stays;
 	const char *harms;
 };
 
@@ -206,9 +204,6 @@ void check_zeros(const struct target *t, off_t pos, size_t len);
  * mended by "zonefs: expect a synchronous append where it was sent".
  */
 #define ZONEFS_APPEND "zonefs mistakes each synchronous append for a wrong one"
-
-/* It is one bio, and if that does not hold all of the data, it is an error. */
-#define ZONEFS_SHORT "zonefs fails synchronous appends that one bio has no room for"
 
 #define ZONEFS_FILE MNT "/seq/0"
 void zonefs_up(void);

@@ -250,7 +250,8 @@ static void file_to_socket(const struct e2e_case *c)
 /*
  * zonefs_file_dio_append() makes a bio with an array of its own for any
  * iterator. bio_iov_bvec_set() puts the pipe's in its place, which is freed
- * with the bio, as if it were the other one, and then by splice().
+ * with the bio, as if it were the other one, and then by splice(): mended by
+ * "zonefs: do not allocate vectors for a bio that borrows them".
  */
 #define ZONEFS_ARRAY "zonefs would free an array of pages that splice() frees, too"
 
