@@ -7,7 +7,6 @@
 #include <linux/file.h>
 #include <linux/mount.h>
 #include <linux/sizes.h>
-#include <linux/vmalloc.h>
 
 #include "test_disk.h"
 
@@ -75,7 +74,8 @@ static int test_disk_init(struct kunit_resource *res, void *context)
 	struct test_disk *td = context;
 	int err = -ENOMEM;
 
-	td->data = vzalloc(TEST_DISK_SIZE);
+	td->data = (char *)__get_free_pages(GFP_KERNEL | __GFP_ZERO,
+					    get_order(TEST_DISK_SIZE));
 	if (!td->data)
 		return err;
 	td->disk = blk_alloc_disk(NUMA_NO_NODE);
@@ -100,7 +100,7 @@ static int test_disk_init(struct kunit_resource *res, void *context)
 put_disk:
 	put_disk(td->disk);
 free_data:
-	vfree(td->data);
+	free_pages((unsigned long)td->data, get_order(TEST_DISK_SIZE));
 	return err;
 }
 
@@ -111,7 +111,7 @@ static void test_disk_free(struct kunit_resource *res)
 	test_disk_complete(td);
 	del_gendisk(td->disk);
 	put_disk(td->disk);
-	vfree(td->data);
+	free_pages((unsigned long)td->data, get_order(TEST_DISK_SIZE));
 }
 
 /* A disk of TEST_DISK_SIZE bytes, zeroed, until the test is over. */
