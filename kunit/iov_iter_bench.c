@@ -24,6 +24,7 @@ struct memory {
 	struct kunit *test;
 	unsigned int order;
 	struct page *pages[PAGES];
+	struct page *held[PAGES];
 	unsigned long uaddr;
 	struct bio_vec bvec;
 	struct iovec iov;
@@ -118,7 +119,6 @@ static struct memory *memory(struct kunit *test, unsigned int order)
 /* ps a page, so that there is no need of fractions */
 static u64 measure(struct memory *m, unsigned int kind, unsigned int batch, bool pin)
 {
-	struct page *pages[PAGES];
 	u64 ns = 0;
 
 	for (unsigned int done = 0; done < PAGES_A_ROUND;) {
@@ -130,8 +130,8 @@ static u64 measure(struct memory *m, unsigned int kind, unsigned int batch, bool
 		while (iov_iter_count(&i)) {
 			size_t offset;
 			ssize_t len = pin ?
-				iov_iter_pin_pages2(&i, pages, batch * PAGE_SIZE, batch, &offset) :
-				iov_iter_get_pages2(&i, pages, batch * PAGE_SIZE, batch, &offset);
+				iov_iter_pin_pages2(&i, m->held, batch * PAGE_SIZE, batch, &offset) :
+				iov_iter_get_pages2(&i, m->held, batch * PAGE_SIZE, batch, &offset);
 
 			if (len <= 0) {
 				KUNIT_FAIL(m->test, "%s: %zd", bench_kinds[kind].name, len);
@@ -140,9 +140,9 @@ static u64 measure(struct memory *m, unsigned int kind, unsigned int batch, bool
 			len /= PAGE_SIZE;
 			done += len;
 			if (pin)
-				unpin_user_pages(pages, len);
+				unpin_user_pages(m->held, len);
 			for (unsigned int p = 0; !pin && p < len; p++)
-				put_page(pages[p]);
+				put_page(m->held[p]);
 		}
 		ns += ktime_get_ns() - start;
 		if (iov_iter_is_pipe(&i))

@@ -174,7 +174,7 @@ static struct page *bvec_pages(const struct bio_vec *bv, unsigned int *nr)
  * In the end all bios pin. On the way there each says how it holds its pages,
  * and before that it can only be one way.
  */
-static enum hold bio_hold(const struct bio *bio)
+static enum hold bio_hold(struct bio *bio)
 {
 #ifdef CONFIG_PIN_KUNIT_HAS_BIO_PAGE_PINNED
 	if (BIOS_PIN || bio_flagged(bio, BIO_PAGE_PINNED))
