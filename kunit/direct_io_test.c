@@ -5,10 +5,8 @@
  * filesystem: its file lies on the disk in the way that the test says.
  */
 #include <linux/buffer_head.h>
-#include <linux/delay.h>
 #include <linux/fs.h>
 #include <linux/iomap.h>
-#include <linux/mman.h>
 #include <linux/page_ref.h>
 #include <linux/pagemap.h>
 #include <linux/shmem_fs.h>
