@@ -128,10 +128,10 @@ static u64 measure(struct memory *m, unsigned int kind, unsigned int batch, bool
 		bench_kinds[kind].start(m, &i, PAGES * PAGE_SIZE);
 		start = ktime_get_ns();
 		while (iov_iter_count(&i)) {
-			size_t offset;
+			size_t offset, size = batch * PAGE_SIZE;
 			ssize_t len = pin ?
-				iov_iter_pin_pages2(&i, m->held, batch * PAGE_SIZE, batch, &offset) :
-				iov_iter_get_pages2(&i, m->held, batch * PAGE_SIZE, batch, &offset);
+				iov_iter_pin_pages2(&i, m->held, size, batch, &offset) :
+				iov_iter_get_pages2(&i, m->held, size, batch, &offset);
 
 			if (len <= 0) {
 				KUNIT_FAIL(m->test, "%s: %zd", bench_kinds[kind].name, len);
