@@ -112,7 +112,8 @@ on_terminal() {
 	local got=0
 	# it would type its own end of file
 	[ -p silence ] || mkfifo silence
-	script -qec "$(printf '%q ' "$@")" /dev/null >"$BATS_TEST_TMPDIR/shown" 0<>silence || got=$?
+	# %q is bash's way to quote, $SHELL whose way script takes it
+	SHELL=$BASH script -qec "$(printf '%q ' "$@")" /dev/null >"$BATS_TEST_TMPDIR/shown" 0<>silence || got=$?
 	shown=$(tr -d '\r' <"$BATS_TEST_TMPDIR/shown")
 	echo "status $got; $shown"
 	return $got
