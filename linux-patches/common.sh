@@ -97,10 +97,11 @@ need() {
 		/usr/include/libaio.h) packages+=(libaio-dev) ;;
 		/usr/include/liburing.h) packages+=(liburing-dev) ;;
 		/usr/lib/python3/dist-packages/*) packages+=("python3-${program##*/}") ;;
-		blockdev|flock|mount|script|setpriv|unshare) packages+=(util-linux) ;;
+		blockdev|flock|mount|script|setpriv|taskset|unshare) packages+=(util-linux) ;;
 		column) packages+=(bsdextrautils) ;;
 		gnuplot) packages+=(gnuplot-nox) ;;
 		xz) packages+=(xz-utils) ;;
+		ninja) packages+=(ninja-build) ;;
 		mkfs.vfat) packages+=(dosfstools) ;;
 		mkfs.ext[234]) packages+=(e2fsprogs) ;;
 		mkfs.xfs) packages+=(xfsprogs) ;;
