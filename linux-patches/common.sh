@@ -101,7 +101,6 @@ need() {
 		column) packages+=(bsdextrautils) ;;
 		gnuplot) packages+=(gnuplot-nox) ;;
 		xz) packages+=(xz-utils) ;;
-		ninja) packages+=(ninja-build) ;;
 		mkfs.vfat) packages+=(dosfstools) ;;
 		mkfs.ext[234]) packages+=(e2fsprogs) ;;
 		mkfs.xfs) packages+=(xfsprogs) ;;
