@@ -3,8 +3,8 @@
  * How a bio gets its pages from an iterator, and how it lets go of them.
  */
 #include <linux/blkdev.h>
-#include <linux/delay.h>
 #include <linux/highmem.h>
+#include <linux/iopoll.h>
 #include <linux/page_ref.h>
 #include <linux/pagemap.h>
 
@@ -312,7 +312,8 @@ static void dirtied_from_interrupt(struct kunit *test)
 	for (unsigned int clean = 0; clean <= 2; clean++) {
 		struct iter_test *it = iter_test(test, "all pages");
 		struct bio_test *bt = bio_test(it, td, REQ_OP_READ, POOL_PAGES, 0);
-		unsigned int in_interrupt = 0, wait = 0;
+		unsigned int in_interrupt = 0;
+		int refs;
 
 		bio_set_pages_dirty(bt->bio);
 		for (unsigned int k = 0; k < POOL_PAGES; k++)
@@ -328,9 +329,9 @@ static void dirtied_from_interrupt(struct kunit *test)
 		test_disk_complete(td);
 		KUNIT_EXPECT_EQ(test, in_interrupt, 1U);
 		/* a worker puts the bio if there is something to dirty */
-		while (atomic_read(&bt->bio->__bi_cnt) > 1 && wait++ < 500)
-			msleep(20);
-		KUNIT_ASSERT_EQ(test, atomic_read(&bt->bio->__bi_cnt), 1);
+		read_poll_timeout(atomic_read, refs, refs <= 1, 100, 10 * USEC_PER_SEC,
+				  false, &bt->bio->__bi_cnt);
+		KUNIT_ASSERT_EQ(test, refs, 1);
 		for (unsigned int k = 0; k < POOL_PAGES; k++)
 			KUNIT_EXPECT_TRUE_MSG(test, PageDirty(it->pool[k]), "page %u", k);
 		expect_released(bt);
