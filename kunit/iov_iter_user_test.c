@@ -31,7 +31,7 @@ static void stops_at(struct iter_test *it, unsigned int page)
 
 static void hole_at_first_page(struct kunit *test)
 {
-	unsigned long addr = populated(test, POOL_PAGES);
+	unsigned long addr = user_mmap_populated(test, POOL_PAGES);
 
 	user_munmap(test, addr, PAGE_SIZE);
 	stops_at(iter_test_at(test, "unaligned", addr), 0);
@@ -39,7 +39,7 @@ static void hole_at_first_page(struct kunit *test)
 
 static void hole_at_later_page(struct kunit *test)
 {
-	unsigned long addr = populated(test, POOL_PAGES);
+	unsigned long addr = user_mmap_populated(test, POOL_PAGES);
 
 	user_munmap(test, addr + 2 * PAGE_SIZE, PAGE_SIZE);
 	stops_at(iter_test_at(test, "unaligned", addr), 2);
@@ -122,7 +122,7 @@ static bool unshares_pages(struct iter_test *it)
  */
 static void pages_shared_with_child(struct kunit *test)
 {
-	unsigned long addr = populated(test, POOL_PAGES);
+	unsigned long addr = user_mmap_populated(test, POOL_PAGES);
 	struct page *shared[POOL_PAGES];
 	struct iter_test *it;
 	bool unshares;
@@ -148,7 +148,7 @@ static void pages_shared_with_child(struct kunit *test)
 /* To unshare a page is a fault, too. */
 static void nofault_of_shared_page(struct kunit *test)
 {
-	unsigned long addr = populated(test, POOL_PAGES);
+	unsigned long addr = user_mmap_populated(test, POOL_PAGES);
 	struct iter_test *it;
 
 	user_fork(test);

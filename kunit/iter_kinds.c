@@ -47,20 +47,16 @@ const unsigned int nr_shapes = ARRAY_SIZE(shapes);
 
 static void user_pool(struct iter_test *it)
 {
-	static const char zeroes[8];
-	unsigned int i;
+	bool given = it->uaddr;
 
 	if (it->shape->compound)
 		it->uaddr = user_mmap_pages(it->test, kunit_pool(it->test, true),
 					    POOL_PAGES);
-	if (!it->uaddr) {
-		it->uaddr = user_mmap_anon(it->test, POOL_PAGES,
-					   PROT_READ | PROT_WRITE);
-		for (i = 0; i < POOL_PAGES; i++)
-			user_write(it->test, it->uaddr + i * PAGE_SIZE, zeroes, 8);
-	}
-	for (i = 0; i < POOL_PAGES; i++)
-		it->pool[i] = user_page(it->test, it->uaddr + i * PAGE_SIZE);
+	else if (!given)
+		it->uaddr = user_mmap_populated(it->test, POOL_PAGES);
+	user_pages(it->test, it->uaddr, it->pool, POOL_PAGES);
+	for (unsigned int i = 0; !given && i < POOL_PAGES; i++)
+		KUNIT_ASSERT_NOT_NULL(it->test, it->pool[i]);
 }
 
 static void user_mem_read(struct iter_test *it, size_t pos, void *buf, size_t len)

@@ -72,10 +72,13 @@ struct page *kunit_pool(struct kunit *test, bool compound);
 struct fork_child;
 
 unsigned long user_mmap_anon(struct kunit *test, unsigned int nr, int prot);
+unsigned long user_mmap_populated(struct kunit *test, unsigned int nr);
 unsigned long user_mmap_pages(struct kunit *test, struct page *page, unsigned int nr);
 void user_write(struct kunit *test, unsigned long addr, const void *buf, size_t len);
 void user_read(struct kunit *test, unsigned long addr, void *buf, size_t len);
 void user_munmap(struct kunit *test, unsigned long addr, size_t len);
+void user_pages(struct kunit *test, unsigned long addr, struct page **pages,
+		unsigned int nr);
 struct page *user_page(struct kunit *test, unsigned long addr);
 struct fork_child *user_fork(struct kunit *test);
 void user_fork_exit(struct fork_child *child);

@@ -60,16 +60,32 @@ static void user_mm(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL_MSG(test, pt->mm, "no address space");
 }
 
-/* Map @nr pages of anonymous memory. None of them is there before it is used. */
-unsigned long user_mmap_anon(struct kunit *test, unsigned int nr, int prot)
+static unsigned long mmap_anon(struct kunit *test, unsigned int nr, int prot,
+			       unsigned long flags)
 {
 	unsigned long addr;
 
 	user_mm(test);
 	addr = vm_mmap(NULL, 0, nr * PAGE_SIZE, prot,
-		       MAP_PRIVATE | MAP_ANONYMOUS, 0);
+		       MAP_PRIVATE | MAP_ANONYMOUS | flags, 0);
 	KUNIT_ASSERT_FALSE_MSG(test, IS_ERR_VALUE(addr), "mmap: %ld", (long)addr);
 	return addr;
+}
+
+/* Map @nr pages of anonymous memory. None of them is there before it is used. */
+unsigned long user_mmap_anon(struct kunit *test, unsigned int nr, int prot)
+{
+	return mmap_anon(test, nr, prot, 0);
+}
+
+/*
+ * Map @nr pages of anonymous memory that are all there, as if they had been
+ * written to. Each page fault is a round trip to a process on the host, if this
+ * is user-mode Linux; these pages take none.
+ */
+unsigned long user_mmap_populated(struct kunit *test, unsigned int nr)
+{
+	return mmap_anon(test, nr, PROT_READ | PROT_WRITE, MAP_POPULATE);
 }
 
 static int pages_file_mmap(struct file *file, struct vm_area_struct *vma)
@@ -118,13 +134,18 @@ void user_read(struct kunit *test, unsigned long addr, void *buf, size_t len)
 	KUNIT_ASSERT_EQ(test, copy_from_user(buf, (void __user *)addr, len), 0UL);
 }
 
+struct mapped {
+	unsigned long addr;
+	struct page **pages;
+};
+
 static int note_page(pte_t *pte, unsigned long addr, unsigned long next,
 		     struct mm_walk *walk)
 {
-	struct page **page = walk->private;
+	struct mapped *m = walk->private;
 
 	if (pte_present(*pte))
-		*page = pte_page(*pte);
+		m->pages[(addr - m->addr) / PAGE_SIZE] = pte_page(*pte);
 	return 0;
 }
 
@@ -132,19 +153,32 @@ static const struct mm_walk_ops note_page_ops = {
 	.pte_entry = note_page,
 };
 
-/* The page that is mapped at @addr according to the page table, or NULL. */
-struct page *user_page(struct kunit *test, unsigned long addr)
+/*
+ * The @nr pages that are mapped from @addr on according to the page table, and
+ * NULL where there is none.
+ */
+void user_pages(struct kunit *test, unsigned long addr, struct page **pages,
+		unsigned int nr)
 {
-	struct page *page = NULL;
+	struct mapped m = { .addr = addr, .pages = pages };
 	int err;
 
+	memset(pages, 0, nr * sizeof(*pages));
 	/* A page on its way to the LRU has a reference that goes away soon. */
 	lru_add_drain_all();
 	mmap_read_lock(current->mm);
-	err = walk_page_range(current->mm, addr, addr + PAGE_SIZE,
-			      &note_page_ops, &page);
+	err = walk_page_range(current->mm, addr, addr + nr * PAGE_SIZE,
+			      &note_page_ops, &m);
 	mmap_read_unlock(current->mm);
 	KUNIT_EXPECT_EQ(test, err, 0);
+}
+
+/* The page that is mapped at @addr, or NULL. */
+struct page *user_page(struct kunit *test, unsigned long addr)
+{
+	struct page *page;
+
+	user_pages(test, addr, &page, 1);
 	return page;
 }
 
