@@ -30,10 +30,8 @@ static const struct {
 };
 
 static void debugfs_write(struct kunit *test, const struct path *root,
-			  const char *name, const char *value)
+			  const char *name, const char *value, unsigned long uaddr)
 {
-	/* its files take what they are told from user memory only */
-	unsigned long uaddr = user_mmap_anon(test, 1, PROT_READ | PROT_WRITE);
 	struct file *file;
 	loff_t pos = 0;
 	ssize_t ret;
@@ -51,6 +49,8 @@ static void debugfs_write(struct kunit *test, const struct path *root,
 void alloc_failure_enable(struct kunit *test)
 {
 	struct file_system_type *debugfs = get_fs_type("debugfs");
+	/* its files take what they are told from user memory only */
+	unsigned long uaddr = user_mmap_anon(test, 1, PROT_READ | PROT_WRITE);
 	struct vfsmount *mnt;
 	struct path root;
 
@@ -60,7 +60,7 @@ void alloc_failure_enable(struct kunit *test)
 	KUNIT_ASSERT_FALSE_MSG(test, IS_ERR(mnt), "debugfs: %pe", mnt);
 	root = (struct path) { .mnt = mnt, .dentry = mnt->mnt_root };
 	for (unsigned int i = 0; i < ARRAY_SIZE(settings); i++)
-		debugfs_write(test, &root, settings[i].name, settings[i].value);
+		debugfs_write(test, &root, settings[i].name, settings[i].value, uaddr);
 	kern_unmount(mnt);
 }
 
