@@ -121,19 +121,18 @@ static void expect_data(struct bio_test *bt)
 
 	for (size_t k = 0; k < size; k++)
 		data[k] = bt->pos + k + (bt->pos + k) / 251;
-	if (it->direction == READ) {
+	if (it->direction == WRITE)
+		iter_memory_write(it, bt->pos, data, size);
+	else
 		test_disk_transfer(bt->td, bt->bio);
-	} else {
-		for (size_t k = 0; k < size; k++)
-			iter_memory_write(it, bt->pos + k, &data[k], 1);
-		memset(data, 0, size);
+	memset(data, 0, size);
+	if (it->direction == WRITE)
 		test_disk_transfer(bt->td, bt->bio);
-	}
+	else
+		iter_memory_read(it, bt->pos, data, size);
 	for (size_t k = 0; k < size; k++) {
 		char wanted = bt->pos + k + (bt->pos + k) / 251, is = data[k];
 
-		if (it->direction == READ)
-			iter_memory_read(it, bt->pos + k, &is, 1);
 		if (is == wanted)
 			continue;
 		KUNIT_FAIL(it->test, "%s: byte %zu of %zu is %d, wanted %d",

@@ -182,8 +182,12 @@ static bool borrowed(struct dio_test *dt, struct iter_test *it)
 /* What the block at @pos of the file has in it: no two are the same. */
 static void pattern(char *block, loff_t pos)
 {
-	for (unsigned int k = 0; k < BLOCK; k++)
-		block[k] = (pos / BLOCK + k) % 251 + 1;
+	unsigned int c = pos / BLOCK % 251;
+
+	for (unsigned int k = 0; k < BLOCK; k++) {
+		block[k] = c + 1;
+		c = c < 250 ? c + 1 : 0;
+	}
 }
 
 /* Put the data where it comes from, and something else where it goes. */

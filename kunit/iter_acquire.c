@@ -241,19 +241,29 @@ void release(struct iter_test *it)
 		give_up(it, "wrong counts");
 }
 
-/* The memory behind the data at @pos, which must not leave the page there. */
+/* The place of the data at @pos, and how much of @len bytes is in the same page. */
+static size_t place_in_page(struct iter_test *it, size_t pos, size_t len, size_t *part)
+{
+	pos = place(it, pos, part);
+	*part = min3(len, *part, PAGE_SIZE - offset_in_page(pos));
+	return pos;
+}
+
+/* The memory behind the data at @pos. */
 void iter_memory_read(struct iter_test *it, size_t pos, void *buf, size_t len)
 {
-	size_t contiguous;
+	for (size_t part; len; len -= part, pos += part, buf += part) {
+		size_t at = place_in_page(it, pos, len, &part);
 
-	pos = place(it, pos, &contiguous);
-	it->kind->read(it, pos, buf, len);
+		it->kind->read(it, at, buf, part);
+	}
 }
 
 void iter_memory_write(struct iter_test *it, size_t pos, const void *buf, size_t len)
 {
-	size_t contiguous;
+	for (size_t part; len; len -= part, pos += part, buf += part) {
+		size_t at = place_in_page(it, pos, len, &part);
 
-	pos = place(it, pos, &contiguous);
-	it->kind->write(it, pos, buf, len);
+		it->kind->write(it, at, buf, part);
+	}
 }

@@ -206,12 +206,21 @@ static void pipe_mem_read(struct iter_test *it, size_t pos, void *buf, size_t le
 
 	/* from a place in the pool to one in the pipe */
 	pos -= round_down(it->segs[0].pos, PAGE_SIZE);
-	for (; pos >= pipe_slot(it, slot)->len; slot++) {
+	for (; len; slot++) {
+		struct pipe_buffer *pb = pipe_slot(it, slot);
+		size_t part;
+
 		KUNIT_ASSERT_NE(it->test, slot, it->pipe->head);
-		pos -= pipe_slot(it, slot)->len;
+		if (pos >= pb->len) {
+			pos -= pb->len;
+			continue;
+		}
+		part = min(len, pb->len - pos);
+		memcpy_from_page(buf, pb->page, pb->offset + pos, part);
+		buf += part;
+		len -= part;
+		pos = 0;
 	}
-	memcpy_from_page(buf, pipe_slot(it, slot)->page,
-			 pipe_slot(it, slot)->offset + pos, len);
 }
 
 static void build_discard(struct iter_test *it)

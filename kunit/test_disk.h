@@ -9,7 +9,7 @@
 
 #include "pin_test.h"
 
-#define TEST_DISK_SIZE	SZ_1M
+#define TEST_DISK_SIZE	SZ_512K
 
 struct test_disk {
 	struct gendisk *disk;
