@@ -77,6 +77,16 @@ says() { grep -qF -- "$1" <<<"$output" || { echo "missing: $1"; return 1; }; }
 	says "Kernel panic - not syncing: Fatal exception"
 }
 
+@test "addresses get their names" {
+	kernel "$(suite ok ok ok | head -4)" 'Kernel panic - not syncing: at 0x0000000060174a35'
+	mkdir "$BATS_TEST_TMPDIR/bin"
+	printf '#!/bin/sh\nprintf "0x0000000060174a35\\ninlined\\n%s/a.h:1\\nouter\\nb.c:2 (discriminator 1)\\n"\n' "$TREE" >"$BATS_TEST_TMPDIR/bin/addr2line"
+	chmod +x "$BATS_TEST_TMPDIR/bin/addr2line"
+	PATH=$BATS_TEST_TMPDIR/bin:$PATH fails "$top/uml/kunit" run
+	says "syncing: at outer (a.h:1 b.c:2)"
+	grep -F "at outer (a.h:1 b.c:2)" "$out/test.log"
+}
+
 @test "the kernel hangs, and nothing of it is left" {
 	kernel "$(suite ok ok ok | head -4)"
 	echo "echo \$\$ >$BATS_TEST_TMPDIR/pid; exec sleep 1000" >>"$TREE/kernel"
