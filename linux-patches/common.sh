@@ -47,12 +47,14 @@ logfile() {
 	fallocate -n -l 64K "$log" 2>/dev/null || :
 }
 
+in_log() { run "$@" >>"$log" 2>&1; }
+
 progress() { :; }	# for a script to say how far a step is
 
 # step TEXT COMMAND...: run a long command, its output in $log, and show that
 # time passes: one updating line on a terminal, otherwise a line now and then.
 step() {
-	local text=$1 start=$SECONDS ticker rc=0
+	local text=$1 start=$SECONDS began=$EPOCHREALTIME ticker rc=0
 	shift
 	{ # "read" instead of "sleep": no child outlives the ticker and holds stderr
 		exec {never}<> <(:)
@@ -63,10 +65,10 @@ step() {
 		done
 	} 2>&"$tty" 9>&- &
 	ticker=$!
-	run "$@" >>"$log" 2>&1 || rc=$?
+	in_log "$@" || rc=$?
 	{ kill "$ticker" && wait "$ticker"; } 2>/dev/null || :
 	[ ! -t 2 ] || printf '\r\033[K' >&2
-	[ $rc != 0 ] || say "$text: $((SECONDS - start)) s"
+	[ $rc != 0 ] || say "$text: $(awk "BEGIN { t = $EPOCHREALTIME - $began; printf t < 9.95 ? \"%.1f\" : \"%.0f\", t }") s"
 	return $rc
 }
 
@@ -97,7 +99,7 @@ need() {
 		/usr/include/libaio.h) packages+=(libaio-dev) ;;
 		/usr/include/liburing.h) packages+=(liburing-dev) ;;
 		/usr/lib/python3/dist-packages/*) packages+=("python3-${program##*/}") ;;
-		blockdev|flock|mount|script|setpriv|taskset|unshare) packages+=(util-linux) ;;
+		blockdev|flock|mount|script|setpriv|setsid|taskset|unshare) packages+=(util-linux) ;;
 		column) packages+=(bsdextrautils) ;;
 		gnuplot) packages+=(gnuplot-nox) ;;
 		xz) packages+=(xz-utils) ;;
@@ -110,6 +112,8 @@ need() {
 		mount.cifs) packages+=(cifs-utils) ;;
 		rpc.nfsd|exportfs) packages+=(nfs-kernel-server) ;;
 		qemu-system-x86_64) packages+=(qemu-system-x86) ;;
+		inotifywait) packages+=(inotify-tools) ;;
+		ninja) packages+=(ninja-build) ;;
 		pgrep) packages+=(procps) ;;
 		realpath|sha1sum) packages+=(coreutils) ;;
 		*) packages+=("$program") ;;

@@ -1,0 +1,287 @@
+#!/usr/bin/env bats
+# The short road (uml/graph.sh) beside a clean kbuild: after each kind of change
+# the objects, the archives, what kbuild will read of them, and the kernel itself
+# are the same, byte for byte. A tree and a small kernel of its own; ccache makes the clean
+# builds bearable.
+
+setup_file() {
+	top=$(cd "$BATS_TEST_DIRNAME/.." && pwd -P)
+	tree=${BUILD:-$top/build}/linux-${BASE:-6.1}
+	unset T V J ARCH BASE MAKEFLAGS DISTCC_HOSTS
+	export CCACHE_DIR=${BUILD:-$top/build}/ccache
+	export top tree BUILD=${BUILD:-$top/build}/graph
+	export TREE=$BUILD/linux OUT=$BUILD/out KUNITCONFIG=$BUILD/kunitconfig KBUILD_BUILD_VERSION=1 KBUILD_BUILD_TIMESTAMP='Thu Jan 1 00:00:00 UTC 1970'
+	rm -rf "$BUILD"
+	mkdir -p "$BUILD"
+	git -C "$tree" worktree prune
+	git -C "$tree" -c core.hooksPath=/dev/null worktree add -qf --detach "$TREE" HEAD
+	setup
+	printf '%s\n' CONFIG_KUNIT=y CONFIG_KUNIT_EXAMPLE_TEST=y CONFIG_EXPERT=y CONFIG_DEBUG_KERNEL=y CONFIG_DEBUG_INFO_DWARF5=y \
+		'# CONFIG_'{BLOCK,KALLSYMS,LOCALVERSION_AUTO,VIRTIO_UML,UML_PCI_OVER_VIRTIO,HID,USB_SUPPORT,VT,INPUT,HWMON,HW_RANDOM,SUSPEND,IO_URING,AIO}' is not set' >"$KUNITCONFIG"
+	long
+}
+
+teardown_file() {
+	git -C "$tree" worktree remove --force "$TREE"
+}
+
+setup() {
+	git -C "$TREE" reset -q --hard
+	git -C "$TREE" clean -qfd
+	ln -sfn "$top/kunit" "$TREE/lib/pin_tests"
+}
+
+build() { run "$top/uml/kunit" build; echo "$output"; [ "$status" = 0 ]; }
+short() { build && ! grep -q '^building the' <<<"$output"; }	# ninja alone
+long() { build && grep -q '^building the' <<<"$output"; }		# kbuild
+
+edit() { # FILE LINE: at its end, as an editor does: a new file in its place
+	{ cat "$TREE/$1" && echo "$2"; } >"$TREE/$1.new" && mv "$TREE/$1.new" "$TREE/$1"
+}
+
+sums() {
+	(cd "$OUT" && find . -type f \( -name '*.o' -o -name '*.a' -o -name '.*.o.cmd' -o -name vmlinux -o -name linux -o -name System.map -o -name vmlinux.symvers -o -name 'modules.builtin*' \) \
+		! -path './scripts/*' ! -path './.graph/*' -print0 | sort -z | xargs -0 sha1sum)
+}
+
+as_clean() {
+	sums >"$BUILD/sums"
+	mv "$OUT" "$OUT.kept"
+	long && sums >"$BUILD/sums.clean"
+	rm -rf "$OUT"
+	mv "$OUT.kept" "$OUT"
+	# kbuild leaves what is no longer needed
+	awk 'NR == FNR { clean[$2]; next } $2 in clean' "$BUILD/sums.clean" "$BUILD/sums" >"$BUILD/sums.both"
+	diff "$BUILD/sums.both" "$BUILD/sums.clean" | head -20
+	cmp "$BUILD/sums.both" "$BUILD/sums.clean"
+	[ "$(wc -l <"$BUILD/sums.clean")" -gt 500 ]
+}
+
+built() { # FILE WORDS: they are in it
+	grep -qF -- "$2" "$OUT/$1"
+}
+
+@test "nothing changed" {
+	short
+	as_clean
+}
+
+@test "a source" {
+	edit lib/iov_iter.c 'const char graph_test[] = "edited once";'
+	short
+	built lib/iov_iter.o 'edited once'
+	built vmlinux 'edited once'
+	as_clean
+}
+
+@test "a header, and a source that begins to include it" {
+	echo '#define GRAPH_TEST "of a header"' >"$TREE/lib/graph_test.h"
+	edit lib/iov_iter.c '#include "graph_test.h"'
+	edit lib/iov_iter.c 'const char graph_test[] = GRAPH_TEST;'
+	build
+	sed -i 's/of a header/another text/' "$TREE/lib/graph_test.h"
+	short
+	built vmlinux 'another text'
+	as_clean
+}
+
+@test "an included header that is gone" {
+	git -C "$TREE" rm -q include/linux/rhashtable-types.h
+	run "$top/uml/kunit" build
+	echo "$output"
+	[ "$status" != 0 ]
+	grep -q 'rhashtable-types.h' <<<"$output"
+	git -C "$TREE" reset -q --hard
+	build
+	as_clean
+}
+
+@test "an older file in the place of another" {
+	edit lib/iov_iter.c 'const char graph_test[] = "the older one";'
+	touch -d '1 hour ago' "$TREE/lib/iov_iter.c"
+	long
+	built vmlinux 'the older one'
+	as_clean
+}
+
+@test "a header of many" {
+	edit include/linux/uio.h '/* edited */'
+	build
+	as_clean
+}
+
+@test "a header that takes the place of another" {
+	{
+		sed '$d' "$TREE/include/linux/uio.h"	# less its last line, an #endif
+		printf '%s\n' 'static const char graph_test[] __used = "in its place";' '#endif'
+	} >"$TREE/arch/um/include/linux/uio.h"
+	long
+	built lib/iov_iter.o 'in its place'
+	as_clean
+	rm "$TREE/arch/um/include/linux/uio.h"
+	long
+	! built lib/iov_iter.o 'in its place'
+}
+
+@test "the configuration that is asked for" {
+	echo CONFIG_LIST_KUNIT_TEST=y >>"$KUNITCONFIG"
+	long
+	[ -e "$OUT/lib/list-test.o" ]
+	as_clean
+}
+
+@test "the configuration that there is" {
+	"$TREE/scripts/config" --file "$OUT/.config" --enable CMDLINE_KUNIT_TEST
+	long
+	grep -q '^CONFIG_CMDLINE_KUNIT_TEST=y' "$OUT/.config"
+	"$TREE/scripts/config" --file "$OUT/.config" --disable CMDLINE_KUNIT_TEST
+	long
+	as_clean
+}
+
+@test "Kconfig" {
+	edit lib/Kconfig $'config GRAPH_TEST\n\tdef_bool y'
+	long
+	grep -q '^CONFIG_GRAPH_TEST=y' "$OUT/.config"
+	as_clean
+}
+
+@test "a Makefile, and a file that is new" {
+	echo 'const char graph_test[] = "a new file";' >"$TREE/lib/graph_test.c"
+	edit lib/Makefile 'obj-y += graph_test.o'
+	long
+	built vmlinux 'a new file'
+	as_clean
+}
+
+@test "a Makefile, and a file that is gone" {
+	git -C "$TREE" rm -q lib/bust_spinlocks.c
+	sed -i 's/bust_spinlocks.o//' "$TREE/lib/Makefile"
+	edit lib/errname.c 'void bust_spinlocks(int yes) { }'
+	long
+	as_clean
+}
+
+@test "a script of kbuild" {
+	edit scripts/Makefile.lib 'ccflags-y += -DGRAPH_TEST'
+	long
+	grep -q GRAPH_TEST "$OUT/lib/.iov_iter.o.cmd"
+	as_clean
+}
+
+@test "a linker script" {
+	sed -i 's/_stext = \.;/& graph_test = .;/' "$TREE/arch/um/kernel/dyn.lds.S"
+	edit lib/iov_iter.c 'extern char graph_test[]; char *graph_test_at = graph_test;'
+	long
+	as_clean
+}
+
+@test "a generated header" {
+	edit kernel/bounds.c ''
+	sed -i 's|/\* End of constants \*/|DEFINE(GRAPH_TEST, 42);|' "$TREE/kernel/bounds.c"
+	long
+	grep -q GRAPH_TEST "$OUT/include/generated/bounds.h"
+	as_clean
+	echo '#define GRAPH_TEST_BY_HAND' >>"$OUT/include/generated/bounds.h"
+	long
+	as_clean
+}
+
+@test "another compiler" {
+	mkdir -p "$BUILD/bin"
+	cat >"$BUILD/bin/gcc" <<-END
+		#!/bin/sh
+		[ "\$1" != --version ] || { /usr/bin/gcc --version | sed '1s/\$/ of another make/'; exit; }
+		exec /usr/bin/gcc "\$@"
+	END
+	chmod +x "$BUILD/bin/gcc"
+	PATH=$BUILD/bin:$PATH long
+	built vmlinux 'of another make'
+	long
+	! built vmlinux 'of another make'
+	as_clean
+}
+
+@test "a commit that is checked out" {
+	git -C "$TREE" checkout -q HEAD~12
+	build
+	as_clean
+	git -C "$TREE" checkout -q -
+	build
+	as_clean
+}
+
+@test "a compile error, mended" {
+	edit lib/iov_iter.c 'int graph_test(void) { return nothing; }'
+	run "$top/uml/kunit" build
+	[ "$status" != 0 ]
+	grep -q "'nothing' undeclared\|‘nothing’ undeclared" <<<"$output"
+	git -C "$TREE" checkout -q lib/iov_iter.c
+	short
+	as_clean
+}
+
+@test "other machines compile, and one goes down" {
+	local port pids=()
+	for port in 3641 3642; do
+		distccd --daemon --no-detach --log-stderr --listen 127.0.0.1 --port $port --allow 127.0.0.1 --jobs 2 2>"$BUILD/distccd.$port" 3>&- &
+		pids+=($!)
+	done
+	export DISTCC_HOSTS='127.0.0.1:3641/2 127.0.0.1:3642/2'
+	edit include/linux/uio.h "/* $EPOCHREALTIME: not in the cache */"
+	short
+	grep COMPILE_OK "$BUILD/distccd.3641"
+	grep COMPILE_OK "$BUILD/distccd.3642"
+	kill "${pids[1]}"
+	edit include/linux/uio.h "/* $EPOCHREALTIME */"
+	short
+	kill "${pids[0]}"
+	as_clean
+}
+
+save_meanwhile() { # after gcc has read it
+	"$top/uml/kunit" build &
+	until [ -e "$1" ]; do sleep 0.05; done
+	sleep 0.5
+	edit lib/iov_iter.c 'const char graph_test[] = "saved meanwhile";'
+	wait $!
+	! built lib/iov_iter.o 'saved meanwhile'
+}
+
+@test "a source that is saved while it is compiled" {
+	edit lib/iov_iter.c '/* edited */'
+	save_meanwhile "$OUT/lib/.iov_iter.o.cmd.new"
+	short
+	built lib/iov_iter.o 'saved meanwhile'
+	as_clean
+}
+
+@test "a source that is saved while kbuild compiles it" {
+	edit lib/Kconfig $'config GRAPH_TEST\n\tdef_bool y'
+	edit lib/iov_iter.c '/* edited again */'
+	rm -f "$OUT/lib/.iov_iter.o.d"
+	save_meanwhile "$OUT/lib/.iov_iter.o.d"
+	long
+	built lib/iov_iter.o 'saved meanwhile'
+	as_clean
+}
+
+@test "killed in the middle of it" {
+	edit include/linux/mm_types.h '/* edited */'
+	edit include/linux/uio.h '/* edited */'
+	for signal in KILL INT TERM; do
+		setsid "$top/uml/kunit" build &
+		sleep 3
+		kill -s $signal -- -$! || :
+		wait $! || :
+	done
+	build
+	as_clean
+	edit lib/iov_iter.c 'const char graph_test[] = "edited once";'
+	short
+	# a link that did not get to its end
+	: >"$OUT/.graph/running"
+	head -c 1000 "$OUT/vmlinux" >"$OUT/vmlinux.new" && mv "$OUT/vmlinux.new" "$OUT/vmlinux"
+	long
+	as_clean
+}
