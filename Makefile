@@ -13,6 +13,8 @@ T ?=
 ARCH ?= um
 # Define J to the number of compilers at a time, if not one a processor.
 J ?=
+# Define DISTCC_HOSTS to have other machines compile, as distcc has it.
+DISTCC_HOSTS ?=
 # Define TIMEOUT to the seconds after which a run of the suites is a hang.
 TIMEOUT ?= 120
 # Define BUILD to put all that is generated elsewhere than in build/.
@@ -21,7 +23,7 @@ BUILD ?= build
 V ?= 0
 # Define OUT (export), VERSION (rebase): see linux-patches/tree.
 
-export BASE LINUX_SRC T ARCH J TIMEOUT BUILD V OUT VERSION
+export BASE LINUX_SRC T ARCH J DISTCC_HOSTS TIMEOUT BUILD V OUT VERSION
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := kunit
 
@@ -29,7 +31,7 @@ include uml/uml.mk
 include linux-patches/tree.mk
 
 # The parts of "make check", the quick ones first.
-checks = check-tools kunit check-gdb check-run e2e kunit-x86_64 check-series check-mutants
+checks = check-tools kunit check-gdb check-graph check-run e2e kunit-x86_64 check-series check-mutants
 
 .PHONY: check help
 ##@ All of it

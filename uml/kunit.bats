@@ -182,3 +182,55 @@ says() { grep -qF -- "$1" <<<"$output" || { echo "missing: $1"; return 1; }; }
 	says "+ python3 tools/testing/kunit/kunit.py exec"
 	says "[PASSED] case_1"
 }
+
+sees() { # WORDS: the running make watch says them within 20 s
+	local n
+	for ((n = 0; n < 200; n++)); do
+		[[ $(<"$BATS_TEST_TMPDIR/seen") != *"$1"* ]] || { : >"$BATS_TEST_TMPDIR/seen"; return 0; }
+		sleep 0.1
+	done
+	echo "never said: $1, but:"
+	cat "$BATS_TEST_TMPDIR/seen"
+	return 1
+}
+
+@test "watch: what fails, where, and what is otherwise than before" {
+	kernel "$(suite ok ok)"
+	: >"$BATS_TEST_TMPDIR/seen"
+	"$top/uml/watch" >>"$BATS_TEST_TMPDIR/seen" 2>&1 3>&- &
+	watch=$!
+	sees '2 passed, 0 failed'
+	kernel "$(suite ok ok | sed 's/^    ok 2/    # case_2: EXPECTATION FAILED at lib\/a_test.c:7\n    Expected 1 == 2\n    not ok 2/;s/^ok 1/not ok 1/')"
+	: >"$TREE/lib/a.c"
+	sees 'NEW   suite.case_2  lib/a_test.c:7
+      Expected 1 == 2'
+	kernel "$(suite bad bad)"
+	: >"$TREE/lib/.a.c.swp"		# not to be looked at
+	: >"$TREE/lib/a.h"
+	sees 'NEW   suite.case_1  [FAILED]
+still suite.case_2'
+	printf 'all:\n\t@echo "a.c:1:2: error: nothing" >&2; false\nolddefconfig:\n' >"$TREE/Makefile"
+	sees 'a.c:1:2: error: nothing'
+	printf 'all:\n\tcp kernel $(O)/linux && chmod +x $(O)/linux\nolddefconfig:\n' >"$TREE/Makefile"
+	sees '2 of 2 tests failed'
+	kernel "$(suite ok ok)"
+	rm "$TREE/lib/a.h"
+	sees 'fixed suite.case_1'
+	kill $watch
+	! wait $watch
+}
+
+@test "watch: no kernel tree" {
+	rm -r "$TREE"
+	run "$top/uml/watch"
+	[ "$status" != 0 ]
+	[ ${#lines[@]} = 1 ]
+	says "uml/watch: there is no kernel tree in $TREE; run 'make tree'"
+}
+
+@test "clangd: no kernel" {
+	run "$top/uml/clangd"
+	[ "$status" != 0 ]
+	[ ${#lines[@]} = 1 ]
+	says "uml/clangd: there is no kernel in $out; run 'make kunit'"
+}

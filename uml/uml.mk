@@ -1,6 +1,6 @@
 ##@ Test and debug (uml/kunit says more)
 
-.PHONY: kunit kunit-x86_64 gdb check-gdb
+.PHONY: kunit kunit-x86_64 watch gdb clangd bench-loop check-gdb check-graph
 
 kunit: tree ## build the kernel with the KUnit suites and run them (the default)
 	@uml/kunit run
@@ -8,8 +8,22 @@ kunit: tree ## build the kernel with the KUnit suites and run them (the default)
 kunit-x86_64: tree ## the same for a PC, under qemu: SMP, preemption, GUP-fast
 	@ARCH=x86_64 uml/kunit run
 
+watch: tree ## on every save: build, run, say what is otherwise (T=suite.case)
+	@uml/watch
+
 gdb: tree ## stop gdb at the first line of a KUnit test (T=suite.case)
 	@uml/kunit gdb
+
+clangd: tree ## write compile_commands.json, for the tree and for kunit/
+	@uml/kunit build
+	@uml/clangd
+
+bench-loop: tree ## make kunit beside the stock kunit.py run (by hand: 50 min)
+	@uml/bench-loop edits
+	@uml/bench-loop cold
+
+check-graph: tree ## after each kind of change, what is built is what kbuild builds
+	@linux-patches/gates graph
 
 check-gdb: tree ## test gdbinit and make gdb
 	@uml/kunit build
