@@ -95,6 +95,20 @@ says() { grep -qF -- "$1" <<<"$output" || { echo "missing: $1"; return 1; }; }
 	[ ! -e "/proc/$(cat "$BATS_TEST_TMPDIR/pid")" ]
 }
 
+@test "two at a time" {
+	kernel "$(suite ok ok ok)"
+	echo 'sleep 2' >>"$TREE/kernel"
+	"$top/uml/kunit" run >"$BATS_TEST_TMPDIR/first" 2>&1 3>&- &
+	until [ -e "$out/.lock" ]; do sleep 0.05; done
+	run "$top/uml/kunit" run
+	echo "$output"
+	[ "$status" = 0 ]
+	says "waiting for another run in"
+	says "3 passed, 0 failed, 0 skipped"
+	wait $!
+	grep "3 passed, 0 failed, 0 skipped" "$BATS_TEST_TMPDIR/first"
+}
+
 @test "all pass, but the kernel warns" {
 	kernel 'WARNING: CPU: 0 PID: 7 at mm/gup.c:1 f+0x1/0x2' "$(suite ok ok)"
 	fails "$top/uml/kunit" run
