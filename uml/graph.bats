@@ -91,7 +91,7 @@ built() { # FILE WORDS: they are in it
 	echo "$output"
 	[ "$status" != 0 ]
 	grep -q 'rhashtable-types.h' <<<"$output"
-	git -C "$TREE" reset -q --hard
+	git -C "$TREE" checkout -q HEAD include/linux/rhashtable-types.h
 	build
 	as_clean
 }
