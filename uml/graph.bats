@@ -146,6 +146,17 @@ built() { # FILE WORDS: they are in it
 	as_clean
 }
 
+@test "what Kconfig asks about a header" {
+	edit lib/Kconfig $'config GRAPH_TEST\n\tdef_bool $(success,grep -qw graph_test $(srctree)/include/linux/uio.h)'
+	long
+	edit include/linux/uio.h '/* graph test */'
+	short
+	edit include/linux/uio.h '/* graph_test */'
+	long
+	grep -q '^CONFIG_GRAPH_TEST=y' "$OUT/.config"
+	as_clean
+}
+
 @test "a Makefile, and a file that is new" {
 	echo 'const char graph_test[] = "a new file";' >"$TREE/lib/graph_test.c"
 	edit lib/Makefile 'obj-y += graph_test.o'

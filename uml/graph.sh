@@ -12,6 +12,7 @@
 #   env            what the top Makefile exports to scripts/link-vmlinux.sh
 #   folders        where headers and sources were found
 #   inputs         Makefiles and the like
+#   asked          what Kconfig asks the shell about sources
 #   key            see graph_key; not there while kbuild is at work
 #   sources, generated   stamps: kbuild has seen these inputs as they were then
 #   running        there while ninja is at work, and after it was killed
@@ -19,11 +20,12 @@
 graph=$OUT/.graph
 
 # What make does not look at: the programs, the configuration that is asked for,
-# which files there are, as one that is new can take another's place, and, after a
+# what Kconfig would get for an answer, which files there are, as one that is new can take another's place, and, after a
 # tab, how old they are, as one can be exchanged for an older one.
 graph_key() {
-	local program
+	local program question
 	echo "$TREE $KUNITCONFIG"
+	while read -r question; do echo "$question: $(sh -c "$question" 2>&1) $?"; done <"$graph/asked"
 	for program in gcc as ld ar nm objcopy; do type -P "$program"; done |
 		xargs -d '\n' stat -L -c '%n %d %i %s %y' "$(gcc -print-prog-name=cc1)"
 	(cd "$TREE" && xargs -d '\n' -a "$graph/folders" sh -c 'exec find -L "$@" -maxdepth 1 ! -name ".*" \
@@ -122,11 +124,16 @@ graph_make() {
 		/^  +\// && index($1, tree) == 1 { sub(/\/[^\/]*$/, "", $1); seen[$1] }
 		END { for (folder in seen) { sub(/\/+$/, "", folder); print substr(folder, length(tree) + 1) } }' |
 		sort -u >"$graph/folders"
+	sed -n 's/^[ \t]*\([^ \t$]*Kconfig[^ \t]*\) *\\*$/\1/p' include/config/auto.conf.cmd | sed "s|^[^/]|$TREE/&|" >"$graph/kconfigs"
+	xargs -d '\n' -a "$graph/kconfigs" grep -hF '$(srctree)/' >"$graph/about"
+	sed -n 's/.*$(\(success\|failure\|shell\),\([^$()]*\($(srctree)[^$()]*\)*\)).*/\2/p' "$graph/about" | sed "/^\$(srctree)\/scripts/d;s|\$(srctree)|$TREE|g" >"$graph/asked"
 	{
 		printf '%s\n' "$here/graph.awk" "$here/graph.sh"
 		# shellcheck disable=SC2086	# a list of files
 		(cd "$TREE" && realpath $KUNITCONFIG)
-		sed -n 's/^[ \t]*\([^ \t$]*Kconfig[^ \t]*\) *\\*$/\1/p' include/config/auto.conf.cmd | sed "s|^[^/]|$TREE/&|"
+		cat "$graph/kconfigs"
+		# questions that are more than a command
+		sed '/^[^#]*$(\(success\|failure\|shell\),[^$()]*\($(srctree)[^$()]*\)*)/d' "$graph/about" | grep -o '$(srctree)/[^ ),"]*' | sed "s|^\$(srctree)|$TREE|"
 		find "$TREE"/scripts "$TREE"/arch/um "$TREE"/arch/x86 -maxdepth 1 -type f ! -name '.*'
 		while read -r file; do
 			while :; do
