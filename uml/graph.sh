@@ -16,12 +16,14 @@
 #   key            see graph_key; not there while kbuild is at work
 #   sources, generated   stamps: kbuild has seen these inputs as they were then
 #   running        there while ninja is at work, and after it was killed
+#   caching        the same for what goes through the cache
 
 graph=$OUT/.graph
 
-# What make does not look at: the programs, the configuration that is asked for,
-# what Kconfig would get for an answer, which files there are, as one that is new can take another's place, and, after a
-# tab, how old they are, as one can be exchanged for an older one.
+# What make does not look at: the programs, the configuration that is asked for, what
+# Kconfig would get for an answer, which files there are, as one that is new can take
+# another's place, and, after a tab, how old they are, as one can be exchanged for an
+# older one.
 graph_key() {
 	local program question
 	echo "$TREE $KUNITCONFIG"
@@ -77,12 +79,26 @@ graph_build() {
 # A header that is new may be found before one of the same name that an object was
 # made of. The cache does not look for that, so where such names are is in its key.
 with_ccache() {
+	local rc=0 CCACHE_DIR=${CCACHE_DIR:-$BUILD/ccache}
 	mkdir -p "$graph"
+	uncache
+	touch "$graph/caching"
 	(cd "$TREE" && find . -name '*.h' -printf '%f %P\n' | LC_ALL=C sort | awk '
 		$1 == name { print before $2; before = "" }
 		$1 != name { name = $1; before = $2 "\n" }') >"$graph/headers"
-	CCACHE_DIR=${CCACHE_DIR:-$BUILD/ccache} CCACHE_EXTRAFILES=$graph/headers \
-		CCACHE_PREFIX=${DISTCC_HOSTS:+distcc} PATH=/usr/lib/ccache:$PATH "$@"
+	CCACHE_DIR=$CCACHE_DIR CCACHE_EXTRAFILES=$graph/headers \
+		CCACHE_PREFIX=${DISTCC_HOSTS:+distcc} PATH=/usr/lib/ccache:$PATH "$@" || rc=$?
+	uncache
+	return $rc
+}
+
+# The cache reads a source, then the compiler does: of one that was saved in between,
+# the old text's name has the new text's object. So the results of that time go.
+uncache() {
+	[ -e "$graph/caching" ] || return 0
+	[ -z "$(find "$TREE" "$TREE/lib/pin_tests/" -name '*.[chS]' -cnewer "$graph/caching" -print -quit 2>/dev/null)" ] || [ ! -d "$CCACHE_DIR" ] ||
+		find "$CCACHE_DIR" -type f -name '*R' -newer "$graph/caching" -delete
+	rm "$graph/caching"
 }
 
 # Of the files that standard input names: what was made of one of that name is no more.
@@ -93,9 +109,9 @@ forget() {
 	(cd "$OUT" && { grep -rlF -e "$names" --include='.*.o.cmd' . || :; } | sed 's|/\.\([^/]*\)\.cmd$|/\1|' | xargs -rd '\n' rm -f)
 }
 
-# Before kbuild, which does not look for a header that takes another's place, nor
-# for one that is gone, nor for a file that got older: what has to do with them is made
-# again, and so is what was killed half-way. The graph is no more.
+# Before kbuild, which does not look for a header that takes another's place, nor for
+# one that is gone, nor for a file that got older: what has to do with them is made again,
+# and so is what was killed half-way. The graph is no more.
 graph_forget() {
 	local path
 	[ ! -s "$graph/key" ] || graph_changes | while read -r path; do
@@ -157,8 +173,8 @@ graph_make() {
 # What was saved while kbuild was at work may have been read before or after.
 graph_is_of_now() {
 	local saved
-	saved=$(cd "$TREE" && xargs -d '\n' -a "$graph/folders" sh -c 'exec find -L "$@" -maxdepth 1 -newer "$0"' "$graph/sources" &&
-		xargs -d '\n' -a "$graph/inputs" sh -c 'exec find "$@" -newer "$0"' "$graph/sources") || return
+	saved=$(cd "$TREE" && xargs -d '\n' -a "$graph/folders" sh -c 'exec find -L "$@" -maxdepth 1 -cnewer "$0"' "$graph/sources" &&
+		xargs -d '\n' -a "$graph/inputs" sh -c 'exec find "$@" -cnewer "$0"' "$graph/sources") || return
 	[ -n "$saved" ] || return 0
 	forget <<<"$saved"
 	return 1
