@@ -46,11 +46,11 @@ graph_changes() {
 # graph_build [TARGET]: 0 if built, 1 if it does not compile (then $log has the
 # words), 2 if the graph is stale or there is none
 #   kernel   what is run
-#   rest     what modpost has to say of it
+#   rest     what modpost has to say of it, right after that
 graph_build() {
 	local rc=0 plan files text shown
 	[ ! -e "$graph/running" ] && [ -s "$graph/key" ] && command -v ninja >/dev/null || return 2
-	[ -z "$(graph_changes)" ] || return 2
+	[ "${1-}" = rest ] || [ -z "$(graph_changes)" ] || return 2
 	# a file that is gone makes it fail
 	plan=$(cd "$OUT" && NINJA_STATUS='' ninja -n -f .graph/build.ninja "$@" 2>&1) || return 2
 	case $plan in
@@ -70,7 +70,7 @@ graph_build() {
 	: >"$graph/running"
 	"${shown[@]}" ninja -C "$OUT" -f .graph/build.ninja ${J:+-j"$J"} "$@" </dev/null || rc=$?
 	rm -f "$graph/running"
-	[ $rc != 0 ] || { mv "$graph/key.new" "$graph/key" && return; }
+	[ $rc != 0 ] || { [ "${1-}" = rest ] || mv "$graph/key.new" "$graph/key"; return; }
 	! grep -qE '^(ninja: error:|FAILED: .graph/)' "$log" || return 2
 	return 1
 }
