@@ -73,8 +73,11 @@ function done(	d, deps, plain) {
 	} else if (target == "modules.builtin") {
 		edge(target, "plain", "modules.builtin.modinfo", cmd)
 	} else if (target == "vmlinux") {
-		# no build number, no date: kbuild's "true" makes the next one
-		edge("vmlinux linux", "plain", "vmlinux.a lib/lib.a init/version-timestamp.o", ". ./" folder "/env && MAKE=true && " cmd " && ln -f vmlinux linux")
+		# no build number, no date: kbuild's "true" makes the next one. And what it
+		# has CONFIG_SHELL for is, without kallsyms, System.map only: for later.
+		edge("vmlinux linux", "plain", "vmlinux.a lib/lib.a init/version-timestamp.o", ". ./" folder "/env && MAKE=true && " (kallsyms ? "" : "CONFIG_SHELL=true && ") cmd " && ln -f vmlinux linux")
+		if (!kallsyms)
+			edge("System.map", "plain", "vmlinux", ". ./" folder "/env && $CONFIG_SHELL $srctree/scripts/mksysmap vmlinux System.map")
 		links++
 	} else
 		kbuilds()
@@ -90,6 +93,8 @@ function kbuilds(	d) {
 }
 
 BEGIN {
+	while ((getline line < "include/config/auto.conf") > 0)
+		if (line == "CONFIG_KALLSYMS=y") kallsyms = 1
 	graph = folder "/build.ninja"
 	print "ninja_required_version = 1.10\nbuilddir = " folder "\nfolder = " folder > graph
 	# $cmd may fail, and the machine may go off: $out is there when it is whole. It is as
@@ -124,5 +129,5 @@ END {
 		printf " $\n  %s", d > graph
 	while ((getline d < (folder "/inputs")) > 0)
 		printf " $\n  %s", d > graph
-	print "\nbuild kernel: phony linux\nbuild rest: phony vmlinux.symvers modules.builtin\ndefault kernel rest" > graph
+	print "\nbuild kernel: phony linux\nbuild rest: phony vmlinux.symvers modules.builtin System.map\ndefault kernel rest" > graph
 }

@@ -12,7 +12,7 @@
 #   env            what the top Makefile exports to scripts/link-vmlinux.sh
 #   folders        where headers and sources were found
 #   inputs         Makefiles and the like
-#   asked          what Kconfig asks the shell about sources
+#   asked          a script with what Kconfig asks the shell about sources
 #   key            see graph_key; not there while kbuild is at work
 #   sources, generated   stamps: kbuild has seen these inputs as they were then
 #   running        there while ninja is at work, and after it was killed
@@ -25,9 +25,9 @@ graph=$OUT/.graph
 # another's place, and, after a tab, how old they are, as one can be exchanged for an
 # older one.
 graph_key() {
-	local program question
+	local program
 	echo "$TREE $KUNITCONFIG"
-	while read -r question; do echo "$question: $(sh -c "$question" 2>&1) $?"; done <"$graph/asked"
+	sh "$graph/asked" 2>&1
 	for program in gcc as ld ar nm objcopy; do type -P "$program"; done |
 		xargs -d '\n' stat -L -c '%n %d %i %s %y' "$(gcc -print-prog-name=cc1)"
 	(cd "$TREE" && xargs -d '\n' -a "$graph/folders" sh -c 'exec find -L "$@" -maxdepth 1 ! -name ".*" \
@@ -37,6 +37,7 @@ graph_key() {
 # What is otherwise than in the key: came, went, or got older; a line each.
 graph_changes() {
 	graph_key >"$graph/key.new" 2>/dev/null || echo "no key"
+	! cmp -s "$graph/key" "$graph/key.new" || return 0
 	awk -F '\t' 'FILENAME == ARGV[1] { was[$1] = $2; next }
 		!($1 in was) || $2 < was[$1] { print $1 }
 		{ is[$1] }
@@ -48,11 +49,14 @@ graph_changes() {
 #   kernel   what is run
 #   rest     what modpost has to say of it, right after that
 graph_build() {
-	local rc=0 plan files text shown
+	local rc=0 plan files text shown changes
 	[ ! -e "$graph/running" ] && [ -s "$graph/key" ] && command -v ninja >/dev/null || return 2
-	[ "${1-}" = rest ] || [ -z "$(graph_changes)" ] || return 2
+	exec {changes}< <([ "${1-}" = rest ] || graph_changes)
 	# a file that is gone makes it fail
-	plan=$(cd "$OUT" && NINJA_STATUS='' ninja -n -f .graph/build.ninja "$@" 2>&1) || return 2
+	plan=$(cd "$OUT" && NINJA_STATUS='' ninja -n -f .graph/build.ninja "$@" 2>&1) || rc=2
+	[ -z "$(cat <&"$changes")" ] || rc=2
+	exec {changes}<&-
+	[ $rc = 0 ] || return 2
 	case $plan in
 	*'stale: '*) return 2 ;;
 	*'no work to do'*) return 0 ;;
@@ -142,7 +146,8 @@ graph_make() {
 		sort -u >"$graph/folders"
 	sed -n 's/^[ \t]*\([^ \t$]*Kconfig[^ \t]*\) *\\*$/\1/p' include/config/auto.conf.cmd | sed "s|^[^/]|$TREE/&|" >"$graph/kconfigs"
 	xargs -d '\n' -a "$graph/kconfigs" grep -hF '$(srctree)/' >"$graph/about"
-	sed -n 's/.*$(\(success\|failure\|shell\),\([^$()]*\($(srctree)[^$()]*\)*\)).*/\2/p' "$graph/about" | sed "/^\$(srctree)\/scripts/d;s|\$(srctree)|$TREE|g" >"$graph/asked"
+	sed -n 's/.*$(\(success\|failure\|shell\),\([^$()]*\($(srctree)[^$()]*\)*\)).*/\2/p' "$graph/about" |
+		sed "/^\$(srctree)\/scripts/d;s|\$(srctree)|$TREE|g" | awk '{ print "echo \"" NR ": $(" $0 ") $?\"" }' >"$graph/asked"
 	{
 		printf '%s\n' "$here/graph.awk" "$here/graph.sh"
 		# shellcheck disable=SC2086	# a list of files
