@@ -147,7 +147,7 @@ graph_make() {
 	sed -n 's/^[ \t]*\([^ \t$]*Kconfig[^ \t]*\) *\\*$/\1/p' include/config/auto.conf.cmd | sed "s|^[^/]|$TREE/&|" >"$graph/kconfigs"
 	xargs -d '\n' -a "$graph/kconfigs" grep -hF '$(srctree)/' >"$graph/about"
 	sed -n 's/.*$(\(success\|failure\|shell\),\([^$()]*\($(srctree)[^$()]*\)*\)).*/\2/p' "$graph/about" |
-		sed "/^\$(srctree)\/scripts/d;s|\$(srctree)|$TREE|g" | awk '{ print "echo \"" NR ": $(" $0 ") $?\"" }' >"$graph/asked"
+		sed "/^\$(srctree)\/scripts/d;s|\$(srctree)|$TREE|g" | awk '{ print "echo \"" NR ": $(" $0 "; echo \" $?\")\"" }' >"$graph/asked"
 	{
 		printf '%s\n' "$here/graph.awk" "$here/graph.sh"
 		# shellcheck disable=SC2086	# a list of files
