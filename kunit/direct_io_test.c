@@ -179,29 +179,24 @@ static bool borrowed(struct dio_test *dt, struct iter_test *it)
 	return iov_iter_is_bvec(&it->iter) && dt->engine->rw != rw_get_block;
 }
 
-/* What the block at @pos of the file has in it: no two are the same. */
-static void pattern(char *block, loff_t pos)
-{
-	unsigned int c = pos / BLOCK % 251;
+#define CYCLE		251
+static char cycle[CYCLE + BLOCK];
 
-	for (unsigned int k = 0; k < BLOCK; k++) {
-		block[k] = c + 1;
-		c = c < 250 ? c + 1 : 0;
-	}
+/* What the block at @pos of the file has in it: no two are the same. */
+static const char *pattern(loff_t pos)
+{
+	return cycle + pos / BLOCK % CYCLE;
 }
 
 /* Put the data where it comes from, and something else where it goes. */
 static void prepare_data(struct dio_test *dt, struct iter_test *it, loff_t pos)
 {
-	char block[BLOCK];
-
 	memset(dt->td->data, 0xee, TEST_DISK_SIZE);
 	for (size_t k = 0; k < it->total; k += BLOCK) {
-		pattern(block, pos + k);
 		if (it->direction == READ)
-			memcpy(dt->td->data + on_disk(dt, pos + k), block, BLOCK);
+			memcpy(dt->td->data + on_disk(dt, pos + k), pattern(pos + k), BLOCK);
 		else
-			iter_memory_write(it, k, block, BLOCK);
+			iter_memory_write(it, k, pattern(pos + k), BLOCK);
 	}
 }
 
@@ -213,14 +208,14 @@ static void expect_block(struct dio_test *dt, struct iter_test *it, const char *
 			    dt->engine->name, it->shape->name, pos, is[0], wanted[0]);
 }
 
+static const char zeroes[BLOCK];
+
 static void expect_data(struct dio_test *dt, struct iter_test *it, loff_t pos, size_t len)
 {
-	char wanted[BLOCK], is[BLOCK];
-
 	for (size_t k = 0; k < len; k += BLOCK) {
-		pattern(wanted, pos + k);
-		if (pos + k >= dt->layout.hole)
-			memset(wanted, 0, BLOCK);
+		const char *wanted = pos + k < dt->layout.hole ? pattern(pos + k) : zeroes;
+		char is[BLOCK];
+
 		if (it->direction == READ)
 			iter_memory_read(it, k, is, BLOCK);
 		else
@@ -231,8 +226,6 @@ static void expect_data(struct dio_test *dt, struct iter_test *it, loff_t pos, s
 
 static void expect_zeroes(struct dio_test *dt, struct iter_test *it, loff_t pos, loff_t end)
 {
-	static const char zeroes[BLOCK];
-
 	for (; pos < end; pos += BLOCK)
 		expect_block(dt, it, dt->td->data + on_disk(dt, pos), zeroes, pos);
 }
@@ -659,8 +652,16 @@ static struct kunit_case direct_io_cases[] = {
 	{}
 };
 
+static int direct_io_suite_init(struct kunit_suite *suite)
+{
+	for (unsigned int k = 0; k < sizeof(cycle); k++)
+		cycle[k] = k % CYCLE + 1;
+	return 0;
+}
+
 static struct kunit_suite direct_io_suite = {
 	.name = "direct_io",
+	.suite_init = direct_io_suite_init,
 	.init = pin_test_init,
 	.exit = pin_test_exit,
 	.test_cases = direct_io_cases,

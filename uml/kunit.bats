@@ -193,7 +193,7 @@ says() { grep -qF -- "$1" <<<"$output" || { echo "missing: $1"; return 1; }; }
 	kernel "$(suite ok ok)"
 	V=1 run "$top/uml/kunit" run
 	echo "$output"
-	says "+ python3 tools/testing/kunit/kunit.py exec"
+	says "+ python3 tools/testing/kunit/kunit.py parse"
 	says "[PASSED] case_1"
 }
 
