@@ -116,6 +116,13 @@ says() { grep -qF -- "$1" <<<"$output" || { echo "missing: $1"; return 1; }; }
 	says "WARNING: CPU: 0 PID: 7 at mm/gup.c:1"
 }
 
+@test "the kernel warns after the last test" {
+	kernel "$(suite ok ok)"
+	printf 'sleep 1\necho "WARNING: CPU: 0 PID: 7 at mm/gup.c:1 f+0x1/0x2"\n' >>"$TREE/kernel"
+	fails "$top/uml/kunit" run
+	says "all tests passed, but the kernel complained; log: $out/test.log"
+}
+
 @test "the kernel stops before the first test" {
 	kernel
 	fails "$top/uml/kunit" run
