@@ -14,3 +14,22 @@ set print inferior-events off
 
 set print pretty on
 set pagination off
+
+# Printers and commands: uml/gdb. A script of gdb's does not know its own name, but
+# gdb has it open while it reads it.
+python
+import os
+import sys
+for fd in os.listdir("/proc/self/fd"):
+    try:
+        top = os.path.dirname(os.readlink("/proc/self/fd/" + fd))
+    except OSError:
+        continue
+    if os.path.exists(top + "/uml/gdb/pinlab/__init__.py"):
+        sys.path.insert(0, top + "/uml/gdb")
+        sys.pycache_prefix = top + "/build/pycache"
+        import pinlab
+        break
+else:
+    print("gdbinit: uml/gdb is not beside it: no printers, no commands")
+end
