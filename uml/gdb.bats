@@ -1,23 +1,153 @@
 #!/usr/bin/env bats
-# "make gdb" and gdbinit, on the KUnit kernel that "make kunit" has built.
+# "make gdb", gdbinit, and the commands of uml/gdb that stop, on the kernel that
+# "make kunit" has built.
 
 setup() {
 	cd "$BATS_TEST_DIRNAME/.."
-	unset T V J ARCH OUT KUNITCONFIG TREE
-	kernel=build/um-${BASE:-6.1}/linux
+	unset T V J ARCH OUT KUNITCONFIG TREE RUN
+	kernel=$PWD/build/um-${BASE:-6.1}/linux
 }
 
 says() { grep -qF -- "$1" <<<"$output" || { echo "$output"; echo "missing: $1"; return 1; }; }
+says_not() { ! grep -qF -- "$1" <<<"$output" || { echo "$output"; echo "there is: $1"; return 1; }; }
+
+# in_order TEXT...: the output has all of them, one after the other
+in_order() {
+	local rest=$output text
+	for text; do
+		[[ $rest == *"$text"* ]] || { echo "$output"; echo "missing, or too early: $text"; return 1; }
+		rest=${rest#*"$text"}
+	done
+}
+
+# make_gdb [COMMAND...]: "make gdb", and what is typed when it has stopped
+make_gdb() {
+	printf '%s\n' "$@" >"$BATS_TEST_TMPDIR/typed"
+	GDB="gdb -batch -x $BATS_TEST_TMPDIR/typed" run uml/kunit gdb </dev/null
+}
+
+# type_in KERNEL COMMAND...: gdb on a kernel that does not run yet
+type_in() {
+	local kernel=$1 command options=()
+	shift
+	for command; do options+=(-ex "$command"); done
+	run gdb -q -batch -x gdbinit "${options[@]}" "$kernel" </dev/null
+}
 
 @test "make gdb T=suite.case stops at the first line of that test" {
-	T=iov_iter_pipe.full GDB='gdb -batch -ex bt' run uml/kunit gdb </dev/null
-	says "Temporary breakpoint 2, full (test="
-	says "lib/pin_tests/iov_iter_pipe_test.c"
+	T=iov_iter_pipe.full make_gdb bt
+	in_order "Temporary breakpoint 1, full (test=" "/lib/pin_tests/iov_iter_pipe_test.c" \
+		"iov_iter_pipe.full:pipe/destination/get_pages2" "kunit_try_run_case ("
 }
 
 @test "make gdb T=suite stops at the suite's first test" {
-	T=pin_user_page GDB='gdb -batch -ex bt' run uml/kunit gdb </dev/null
-	says "Temporary breakpoint 2, single_page (test="
+	T=pin_user_page make_gdb
+	in_order "1..1" "Temporary breakpoint 1, single_page (test="
+}
+
+@test "make gdb T=suite.case:parameter stops for that parameter" {
+	T='iov_iter_pages.every_shape:*/source/pin_*' make_gdb
+	in_order "Temporary breakpoint 1, every_shape (" "iov_iter_pages.every_shape:ubuf/source/pin_pages2"
+	T='iov_iter_pages.every_shape:4' make_gdb
+	says "iov_iter_pages.every_shape:ubuf/source/get_pages_alloc2"
+}
+
+@test "make gdb RUN=no waits for 'run'" {
+	T=iov_iter_pipe.full RUN=no make_gdb 'tbreak kunit_run_tests' run continue
+	in_order "'run' starts the kernel" "breakpoint 2, kunit_run_tests (" "Breakpoint 1, full (test="
+}
+
+@test "make gdb T= of no test is a line, and a status" {
+	for t in nope 'iov_iter_pipe.nope' 'nope*.full' 'pin_user_page.single_page:1'; do
+		T=$t make_gdb 'echo still here\n'
+		[ "$status" = 1 ]
+		[ "${#lines[@]}" = 1 ]
+		says "kunit-start: "
+	done
+	says "pin_user_page.single_page has no parameters"
+	T='iov_iter_pages.every_shape:nope' make_gdb 'echo still here\n'
+	[ "$status" = 1 ]
+	says_not "still here"
+	says "iov_iter_pages.every_shape has not run with parameter nope"
+}
+
+# failed_log LINE...: a kernel whose last run said that
+failed_log() {
+	mkdir -p "$BATS_TEST_TMPDIR/out"
+	cp -n "$kernel" "$BATS_TEST_TMPDIR/out/linux"
+	printf '%s\n' "KTAP version 1" "1..2" "    KTAP version 1" "    # Subtest: iov_iter_pipe" "    1..6" \
+		"        KTAP version 1" "        # Subtest: partly_filled" "        ok 1 pipe/destination/get_pages2" \
+		"$@" >"$BATS_TEST_TMPDIR/out/test.log"
+	type_in "$BATS_TEST_TMPDIR/out/linux" kunit-start
+}
+
+@test "without T= it is the test that failed, with its parameter" {
+	failed_log "        not ok 2 pipe/destination/get_pages_alloc2" "        not ok 3 pipe/destination/pin_pages2" \
+		"    not ok 1 partly_filled" "    ok 2 full" "    not ok 3 last_page_of_another" "not ok 1 iov_iter_pipe"
+	in_order "failed in the last run: iov_iter_pipe.partly_filled:pipe/destination/get_pages_alloc2; and iov_iter_pipe.partly_filled:pipe/destination/pin_pages2, iov_iter_pipe.last_page_of_another" \
+		"breakpoint 1, partly_filled (" "iov_iter_pipe.partly_filled:pipe/destination/get_pages_alloc2"
+}
+
+@test "without T= it is the test in which the kernel died" {
+	failed_log "Kernel panic - not syncing: for no reason"
+	in_order "failed in the last run: iov_iter_pipe.partly_filled:2" \
+		"breakpoint 1, partly_filled (" "iov_iter_pipe.partly_filled:pipe/destination/get_pages_alloc2"
+	failed_log "    ok 1 partly_filled" "Kernel panic - not syncing: for no reason"
+	in_order "failed in the last run: iov_iter_pipe.full" "breakpoint 1, full ("
+}
+
+@test "without T= and a failure it is the first test" {
+	failed_log "    ok 1 partly_filled" "ok 1 iov_iter_pipe"
+	says_not "failed in the last run"
+	in_order "breakpoint 1, every_shape (" "iov_iter_pages.every_shape:ubuf/destination/get_pages2"
+}
+
+@test "kunit-list, kunit-break and completion need no running kernel" {
+	type_in "$kernel" 'kunit-list pin_user_*' 'kunit-list *.full' 'complete kunit-break iov_iter_pip' \
+		'complete kunit-break iov_iter_pipe.ful' 'complete kunit-start block_' 'kunit-break *.full' 'info breakpoints'
+	in_order "pin_user_page" "  single_page" "iov_iter_pipe" "  full " "with parameters" "kunit-break iov_iter_pipe" \
+		"kunit-break iov_iter_pipe.full" "kunit-start block_map" "Breakpoint 1 at" "in full at"
+	grep -qx '  single_page' <<<"$output"
+	says_not "  every_shape"
+}
+
+@test "the commands say in a line what they cannot do" {
+	for line in 'kunit-break|which test? SUITE or SUITE.CASE; kunit-list lists them' \
+		'kunit-break nope|there is no test '\''nope'\''; the suites are iov_iter_pages, ' \
+		'kunit-break iov_iter_pipe.nope|suite iov_iter_pipe has no test '\''nope'\''; it has partly_filled, ' \
+		'kunit-break iov_iter_pipe.full:|which parameter?' \
+		'kunit-break pin_user_page.single_page:1|pin_user_page.single_page has no parameters' \
+		'kunit-next 5|takes no argument' 'kunit-list nope|there is no test '\''nope'\'''; do
+		type_in "$kernel" "${line%%|*}"
+		line=${line/|/ |}
+		says "${line%% *}: ${line#*|}"
+		[ "$(grep -c . <<<"$output")" = 1 ]
+	done
+	type_in /bin/true kunit-list
+	says "kunit-list: this kernel has no KUnit suites"
+}
+
+@test "kunit-break stops in the suite that is meant, where others have such a function" {
+	type_in "$kernel" 'kunit-start iov_iter_page_list.zero_page' 'info breakpoints' 'kunit-start pin_user_page.zero_page'
+	in_order "zero_page (test=" "iov_iter_page_list.zero_page:" "zero_page (test=" "pin_user_page.zero_page"
+}
+
+@test "kunit-next stops at the end of a test, and at the start of the next" {
+	type_in "$kernel" 'kunit-start direct_io.fork_during_read' kunit-next kunit-next 'print test' \
+		'set var test->status = KUNIT_FAILURE' kunit-next 'print test.status' kunit-next 'echo alive\n' kunit-next
+	in_order "fork_during_read (test=" "direct_io.fork_during_read:ubuf/destination" \
+		"direct_io.fork_during_read:ubuf/destination passed" "kunit_run_tests (" \
+		"direct_io.fork_during_read:iovec/destination" "fork_during_read (test=" '$1 = (struct kunit *)' \
+		"direct_io.fork_during_read:iovec/destination failed" "kunit_run_tests (" '$2 = KUNIT_FAILURE' \
+		"ok 1 ubuf/destination" "not ok 2 iovec/destination" "no more tests: the kernel halts when it goes on" alive \
+		"exited normally" "no more tests: the kernel has halted"
+}
+
+@test "kunit-next: other breakpoints stop as always, before the exit hook's end, too" {
+	type_in "$kernel" 'set args mem=1G console=tty kunit_shutdown=halt kunit.enable=1 kunit.filter_glob=pin_user_page.s*' \
+		'break pin_test_exit' kunit-next kunit-next 'bt 3' kunit-next kunit-next
+	in_order "pin_user_page.single_page" "single_page (test=" "Breakpoint 1, pin_test_exit (" "in kunit_run_case_cleanup" \
+		"pin_user_page.single_page passed" "pin_user_page.single_page_several_times"
 }
 
 # gdb ARGUMENT...: on the suite for user memory, which needs all the signals

@@ -3,5 +3,5 @@
 import importlib
 
 # each registers what it has when it is imported
-for module in ():
+for module in ("stops",):
     importlib.import_module("." + module, __name__)
