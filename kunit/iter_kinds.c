@@ -395,6 +395,7 @@ PARAMS(xarray, p->kind->build == build_xarray)
 #define KINDS(name, condition)						\
 	PARAMS_OF(name, p->api == apis[0] && (condition), false)
 
+KINDS(of_each_kind, true)
 KINDS(in_bio, !p->kind->refused)
 KINDS(read_in_bio, in_bio_wanted(p) && p->direction == READ)
 KINDS(refused, p->kind->refused)
@@ -404,6 +405,7 @@ KINDS(read_into_pool, pool_held_by_bio_wanted(p) && p->direction == READ)
 KINDS(by_address, p->kind->user)
 KINDS(by_iovec, p->kind->build == build_iovec)
 KINDS(read_by_address, p->kind->user && p->direction == READ)
+KINDS(ubuf_source, p->kind->build == build_ubuf && p->direction == WRITE)
 KINDS(appended, in_bio_wanted(p) && p->direction == WRITE)
 KINDS(appended_by_bio, held_by_bio_wanted(p) && p->direction == WRITE)
 

@@ -156,6 +156,7 @@ const void *pipe_gen_params(const void *prev, char *desc);
 const void *xarray_gen_params(const void *prev, char *desc);
 
 /* The same of kinds and directions alone. */
+const void *of_each_kind_gen_params(const void *prev, char *desc);
 const void *in_bio_gen_params(const void *prev, char *desc);
 const void *read_in_bio_gen_params(const void *prev, char *desc);
 const void *refused_gen_params(const void *prev, char *desc);
@@ -165,6 +166,7 @@ const void *read_into_pool_gen_params(const void *prev, char *desc);
 const void *by_address_gen_params(const void *prev, char *desc);
 const void *by_iovec_gen_params(const void *prev, char *desc);
 const void *read_by_address_gen_params(const void *prev, char *desc);
+const void *ubuf_source_gen_params(const void *prev, char *desc);
 const void *appended_gen_params(const void *prev, char *desc);
 const void *appended_by_bio_gen_params(const void *prev, char *desc);
 

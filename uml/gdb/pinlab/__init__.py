@@ -3,5 +3,5 @@
 import importlib
 
 # each registers what it has when it is imported
-for module in ("stops",):
+for module in ("page", "user", "xarray", "pipe", "iov_iter", "bio", "pins", "stops"):
     importlib.import_module("." + module, __name__)

@@ -4,6 +4,7 @@
 Memory is read, never written, and no function of the kernel is called. What a kernel
 has is found out from its debug info, not from its version.
 """
+import itertools
 import os
 import shlex
 import struct
@@ -300,9 +301,13 @@ class Command(gdb.Command):
             raise gdb.GdbError(f"{self.name}: {one_line(error)}") from None
 
 
+ROWS_SHOWN = 1024
+
+
 def table(rows, indent="  "):
-    """Lines with columns as wide as they have to be; the last one is free."""
-    rows = [[str(cell) for cell in row] for row in rows]
+    """Lines with columns as wide as they have to be. What goes on without end is cut off."""
+    rows = [[str(cell) for cell in row] for row in itertools.islice(rows, ROWS_SHOWN + 1)]
+    rows[ROWS_SHOWN:] = [["..."]] * (len(rows) > ROWS_SHOWN)
     widths = [max(len(row[i]) for row in rows if len(row) > i) for i in range(max(map(len, rows), default=0))]
     return [(indent + "  ".join(cell.ljust(width) for cell, width in zip(row, widths))).rstrip()
             for row in rows]
