@@ -33,3 +33,11 @@ for fd in os.listdir("/proc/self/fd"):
 else:
     print("gdbinit: uml/gdb is not beside it: no printers, no commands")
 end
+
+# The kernel's own commands, lx-*, if it has them: gdb looks beside a program for a
+# script of its name, but this one is called linux.
+python
+script = os.path.join(os.path.dirname(gdb.current_progspace().filename or ""), "vmlinux-gdb.py")
+if os.path.exists(script):
+    gdb.execute("source " + script)
+end

@@ -178,3 +178,8 @@ gdb_on_suite() {
 	says "ok 1 iov_iter_user"
 	says '$1 = 0'
 }
+
+@test "the kernel's own commands are there: lx-version, lx-ps, lx-dmesg" {
+	type_in "$kernel" lx-version 'kunit-start pin_user_page.single_page' lx-ps lx-dmesg
+	in_order "Linux version 6." "single_page (test=" "kunit_try_catch" "0.000000] Linux version 6."
+}
