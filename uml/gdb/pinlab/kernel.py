@@ -174,6 +174,7 @@ def flag_names(value, names, separator="|"):
 
 def alive():
     """Trouble if there is no process whose memory could be read."""
+    kernel_file()
     if not gdb.selected_inferior().pid:
         raise Trouble("the kernel does not run: 'run' starts it")
 

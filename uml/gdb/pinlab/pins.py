@@ -18,11 +18,12 @@ REFERENCES = {
 FRAMES = 16
 
 
-def variable(*names):
-    """The first of these variables that has a value where the kernel has stopped.
+def values(*names):
+    """The values of the variables of these names where the kernel has stopped, innermost first.
 
     The blocks of functions that are inlined there come first, also those whose first
-    instruction it is: gdb shows these as a frame only after one step. None if there is none.
+    instruction it is: gdb shows these as a frame only after one step. There, a variable that
+    is set later on may have any value.
     """
     frame = gdb.selected_frame()
     block = gdb.block_for_pc(frame.pc())
@@ -33,12 +34,26 @@ def variable(*names):
                     value = symbol.value(frame)
                     if not value.is_optimized_out:
                         value.fetch_lazy()
-                        return value
+                        yield value
                 except gdb.error:
                     continue
         if block.function and not inlined(block):
-            return None
+            return
         block = block.superblock
+
+
+def argument(name):
+    """The first value of a variable of that name; None if there is none."""
+    return next((int(value) for value in values(name)), None)
+
+
+def folio_here():
+    """The head of the page or folio that the function at hand is about; None if it is not known."""
+    for value in values("page", "folio"):
+        try:
+            return page.head_of(page.page_at(int(value)))
+        except (Trouble, gdb.error):
+            continue
     return None
 
 
@@ -79,8 +94,7 @@ class Site(gdb.Breakpoint):
 
     def stop(self):
         try:
-            found = variable("page", "folio")
-            head = page.head_of(page.page_at(int(found))) if found is not None else None
+            head = folio_here()
             return not again(self.function, head) and bool(self.seen(self.function, head))
         except (Trouble, gdb.error) as error:
             print(f"{self.function}: {kernel.one_line(error)}")
@@ -136,19 +150,20 @@ class Trace:
         elif int(head.address) != page.zero_page():
             self.folios.setdefault(int(head.address), []).append((what, number, stack()))
 
-    def with_pins(self, function):
-        flags = variable("flags")
-        return flags is None or int(flags) & constant("FOLL_PIN")
+    @staticmethod
+    def with_pins():
+        flags = argument("flags")
+        return flags is None or flags & constant("FOLL_PIN")
 
     def acquired(self, function, head):
-        if self.with_pins(function):
-            refs = variable("refs")
-            self.note(head, "pinned", int(refs) if function == "try_grab_folio" and refs is not None else 1)
+        if self.with_pins():
+            refs = argument("refs") if function == "try_grab_folio" else 1
+            self.note(head, "pinned", 1 if refs is None else refs)
 
-    def released(self, function, head):
-        if self.with_pins(function):
-            refs = variable("refs")
-            self.note(head, "unpinned", int(refs) if refs is not None else 1)
+    def released(self, _function, head):
+        if self.with_pins():
+            refs = argument("refs")
+            self.note(head, "unpinned", 1 if refs is None else refs)
 
     def referenced(self, function, head):
         if head is None or self.left(int(head.address)) <= 0:

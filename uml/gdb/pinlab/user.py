@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Addresses of a process: the page tables."""
+import gdb
+
 from . import kernel, page
 from .kernel import Trouble, constant, symbol
 
@@ -37,11 +39,10 @@ class UserPage(kernel.Command):
 Usage: user-page [MM] ADDRESS
 
 MM is a struct mm_struct or a pointer to one; the current task's if there is none.
-Both are expressions without spaces, or in parentheses."""
+Expressions with spaces are quoted."""
     name = "user-page"
 
     def run(self, text):
-        import gdb
         words = gdb.string_to_argv(text)
         if len(words) not in (1, 2):
             raise Trouble("one address, and perhaps an mm before it")
