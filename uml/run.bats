@@ -632,13 +632,21 @@ interrupted() { # SIGNAL STATUS
 	[ "$out" = 1 ]
 }
 
-@test "--gdb, with which the command has no input" {
-	printf '%s\n' 'tbreak sysrq_handle_sync' run 'echo stopped\n' continue quit >gdb-script
+@test "--gdb stops at the first system call of the command, which has no input" {
+	printf '%s\n' 'tbreak sysrq_handle_sync' continue 'echo stopped\n' continue quit >gdb-script
 	GDB='gdb -batch -x gdb-script' ends 3 uml --gdb \
 		sh -c 'cat; echo s >/proc/sysrq-trigger; echo after; exit 3' <<<input
+	grep -qx 'sh (pid [0-9]*): [a-z]*()' <<<"$out"
 	grep -qx 'stopped' <<<"$out"
 	! grep -q input <<<"$out" || return 1
 	grep -qx 'after' <<<"$out"
+}
+
+@test "--gdb with RUN=no, and a gdb that is left" {
+	printf '%s\n' 'tbreak start_kernel' run >gdb-script
+	RUN=no GDB='gdb -batch -x gdb-script' ends 0 uml --gdb true
+	grep -q 'breakpoint 1, start_kernel (' <<<"$out"
+	! grep -q handle_syscall <<<"$out" || return 1
 }
 
 @test "--help is the comment" {

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "init.h"
@@ -95,6 +96,8 @@ pid_t run_command(const struct start *start, char **argv, char **env, const char
 			dprintf(2, "uml/run: cannot enter %s: %m\n", cwd);
 			_exit(125);
 		}
+		/* uml/gdb/pinlab/stops.py looks for this name; exec gives it another */
+		prctl(PR_SET_NAME, "uml/run command");
 		environ = env;
 		execvp(argv[0], argv);
 		i = errno;

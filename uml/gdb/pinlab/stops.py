@@ -13,13 +13,16 @@ import shlex
 
 import gdb
 
-from .kernel import (Command, Trouble, at, current, function_name, kernel_file, one_line, read_ulong,
+from .kernel import (Command, Trouble, at, current, function_name, kernel_file, once, one_line, read_ulong,
                      string, symbol, table, tasks, type_of)
 
 # of the KUnit kernel; lpj= saves a fifth of a second
 ARGS = "mem=1G console=tty lpj=10000000 kunit_shutdown=halt kunit.enable=1"
 # runs one test, one parameter of one test
 RUNNER = "kunit_run_case_catch_errors"
+# what uml/init/command.c calls the process that becomes the command
+COMMAND = "uml/run command"
+ORIG_RAX = 15           # of struct uml_pt_regs' gp: which system call it is
 
 
 class Case:
@@ -32,20 +35,22 @@ class Case:
         self.function = int(case["run_case"])
         self.parametrised = int(case["generate_params"]) != 0
 
-    def block(self):
-        """That of its function, not of what is inlined at its start."""
-        block = found = gdb.block_for_pc(self.function)
-        while block and not block.is_static:
-            found = block if block.function else found
-            block = block.superblock
-        if not found:
-            raise Trouble(f"{self.name} is at {self.function:#x}, which has no debug info")
-        return found
 
-    def place(self):
-        """The first line of its function, as gdb's "break" takes it: other files have functions of that name."""
-        function = self.block().function
-        return f'-qualified -source "{function.symtab.filename}" -function {function.name}'
+def block_of(address, name):
+    """The block of the function that starts there, not of what is inlined at its start."""
+    block = found = gdb.block_for_pc(address)
+    while block and not block.is_static:
+        found = block if block.function else found
+        block = block.superblock
+    if not found or not found.function:
+        raise Trouble(f"{name} is at {address:#x}, which has no debug info")
+    return found
+
+
+def place_of(address, name):
+    """The first line of a function, as gdb's "break" takes it: other files have functions of that name."""
+    function = block_of(address, name).function
+    return f'-qualified -source "{function.symtab.filename}" -function {function.name}'
 
 
 def cases():
@@ -168,14 +173,14 @@ class CaseBreak(gdb.Breakpoint):
     """
 
     def __init__(self, case, parameter=None, **kind):
-        super().__init__(case.place(), **kind)
+        super().__init__(place_of(case.function, case.name), **kind)
         if self.pending:
             self.delete()
             raise Trouble(f"{case.name} has no first line that gdb can find")
         self.parameter = parameter
         self.stops = False
         # where the compiler has copied it into another function, it is not the test
-        block = case.block()
+        block = block_of(case.function, case.name)
         for location in getattr(self, "locations", []):
             if not block.start <= location.address < block.end:
                 location.enabled = False
@@ -224,6 +229,11 @@ class Patience(gdb.Breakpoint):
         if gdb.newest_frame().older().name() == "kunit_try_catch_run":
             gdb.execute(f"set var timeout = {2**63 - 1:#x}")
         return False
+
+
+def be_patient():
+    if not any(isinstance(b, Patience) for b in gdb.breakpoints()):
+        Patience("*wait_for_completion_timeout", internal=True)
 
 
 def resume(how, *ways):
@@ -347,6 +357,7 @@ or its name, a glob, as they are in the log. The kernel need not run yet."""
                 raise Trouble(f"{case.name} has no parameters")
         for case in found:
             CaseBreak(case, parameter or None)
+        be_patient()
 
 
 class KunitNext(Command):
@@ -375,16 +386,20 @@ Before "run" it starts the kernel."""
             to_test("continue")
 
 
+def arguments():
+    """What the kernel will be told, as gdb has it for a shell."""
+    return gdb.execute("show args", to_string=True).partition('"')[2].rpartition('"')[0]
+
+
 def start(only=None):
     """Prepare "run": what the kernel is told, ONLY the glob of the tests to run."""
-    words = [word for word in gdb.parameter("args").split() if only is None or "kunit.filter_glob=" not in word]
+    words = [word for word in arguments().split() if only is None or "kunit.filter_glob=" not in word]
     if not any(word.startswith("kunit") for word in words):
         words += ARGS.split()
     if only:
         words.append(shlex.quote(f"kunit.filter_glob={only}"))
     gdb.execute("set args " + " ".join(words))
-    if not any(isinstance(b, Patience) for b in gdb.breakpoints()):
-        Patience("*wait_for_completion_timeout", internal=True)
+    be_patient()
 
 
 def last_failures():
@@ -444,7 +459,6 @@ Only the tests meant run, and the first of them stops; SUITE, CASE and PARAMETER
 kunit-break. Without an argument it is the test that failed in the last "make kunit" of
 this kernel; if none did, the first of all. Other breakpoints stop as always."""
     name = "kunit-start"
-    ready = False       # only prepare: the user types "run"
 
     def complete(self, text, word):
         return complete_cases(text, word)
@@ -463,7 +477,7 @@ this kernel; if none did, the first of all. Other breakpoints stop as always."""
         if parameter and not found.parametrised:
             raise Trouble(f"{found.name} has no parameters")
         start(what)
-        if self.ready:
+        if ready():
             for case in some_cases(what) if what else []:
                 CaseBreak(case, parameter or None)
             gdb.write("'run' starts the kernel\n")
@@ -474,14 +488,143 @@ this kernel; if none did, the first of all. Other breakpoints stop as always."""
             raise Trouble(f"{found.name} has not run" + (f" with parameter {parameter}" if parameter else ""))
 
 
-commands = [command() for command in (KunitList, KunitBreak, KunitNext, KunitStart)]
+@once
+def system_calls():
+    """[(name, address of its function)], by number; the name is empty where there is none."""
+    pointer = type_of("long").pointer()
+    start = symbol("sys_call_table").address.cast(pointer)
+    none = int(symbol("sys_ni_syscall").address)
+    calls = []
+    for number in range(int(symbol("syscall_table_size")) // pointer.sizeof):
+        address = int(start[number])
+        name = re.sub(r"^(__(x64|se|do)_)?sys_", "", function_name(address))
+        calls.append(("" if address == none else name, address))
+    return calls
+
+
+def array(value):
+    return [value[i] for i in range(value.type.range()[1] + 1)]
+
+
+def process(task):
+    return f"{string(task['comm'])} (pid {int(task['tgid'])})"
+
+
+class SyscallBreak(gdb.Breakpoint):
+    """A breakpoint at a system call that a program makes: all that run but init and the kernel's own threads."""
+
+    def stop(self):
+        try:
+            task = current()
+            return int(task["tgid"]) != 1 and int(task["mm"]) != 0
+        except (Trouble, gdb.error):
+            return True
+
+
+class SyscallBreakCommand(Command):
+    """Set a breakpoint at a system call of the command of uml/run, and of its children.
+
+Usage: syscall-break NAME|NUMBER
+It stops in the function that does the call, its arguments can be read there. PID 1 and
+the kernel's own threads do not stop. The kernel need not run yet."""
+    name = "syscall-break"
+
+    def complete(self, text, word):
+        try:
+            names = {name for name, _ in system_calls() if name}
+        except (Trouble, gdb.error):
+            return []
+        return sorted(name[len(text) - len(word):] for name in names if name.startswith(text))
+
+    def run(self, text):
+        if not text:
+            raise Trouble("which system call? its name, or its number")
+        calls = system_calls()
+        if text.isdecimal():
+            name, address = calls[int(text)] if int(text) < len(calls) else ("", 0)
+        else:
+            name, address = next((call for call in calls if call[0] in (text, "new" + text)), ("", 0))
+        if not name:
+            raise Trouble(f"this kernel has no system call {text}")
+        SyscallBreak(place_of(address, name))
+
+
+class GuestStart(Command):
+    """Boot the kernel of uml/run --gdb, and stop at the first system call of its command.
+
+Usage: guest-start
+It stops in handle_syscall(), where all system calls come by; syscall-break stops in one
+of them. Of an end-to-end test, the first case is what stops. It boots once: start
+uml/run again for another time."""
+    name = "guest-start"
+    complete_with = gdb.COMPLETE_NONE
+
+    def run(self, text):
+        if text:
+            raise Trouble("takes no argument; what to run is the command line of uml/run")
+        if not exited():
+            raise Trouble("the kernel runs already; start uml/run --gdb again")
+        if "rootfstype=hostfs" not in arguments():
+            raise Trouble("only uml/run --gdb can do that, which prepares what the kernel boots into")
+        if ready():
+            gdb.write("'run' boots the kernel\n")
+            return
+        test = os.environ.get("PINLAB_E2E")
+        if not self.go("run", Way("*begin_new_exec", lambda: self.is_command(test))):
+            return
+        command = int(current().address)
+        if test:
+            setpgid = next(address for name, address in system_calls() if name == "setpgid")
+            if not self.go("continue", Way(f"*{setpgid:#x}", lambda: self.is_case(command))):
+                return
+            command = int(current().address)
+        if self.go("continue", Way("-qualified -function handle_syscall", lambda: int(current().address) == command)):
+            number = int(gdb.newest_frame().read_var("r")["gp"][ORIG_RAX])
+            calls = system_calls()
+            name = calls[number][0] if number < len(calls) else ""
+            gdb.write(f"{process(current())}: {name or number}()\n")
+            gdb.execute("frame")
+
+    def go(self, how, way):
+        if resume(how, way):
+            return True
+        if exited():
+            raise Trouble("the kernel has ended, and the command has not started; its log says why")
+        return False
+
+    def is_command(self, test):
+        """In begin_new_exec(), when a program is found and takes the process over."""
+        if test:
+            return string(gdb.newest_frame().read_var("bprm")["filename"], None) == test
+        return string(current()["comm"]) == COMMAND
+
+    def is_case(self, command):
+        """In setpgid(): whether this is the process in which uml/e2e/e2e.c runs a case.
+
+        in_a_process() forks others, too, to make what is to be tested; then it calls
+        setpgid(), with the function that is to be done in a register: here it is do_run().
+        """
+        task = current()
+        do_run = int(os.environ["PINLAB_E2E_RUN"], 16)
+        first, last = int(task["mm"]["start_code"]), int(task["mm"]["end_code"])
+        registers = map(int, array(task["thread"]["regs"]["regs"]["gp"]))
+        return int(task["real_parent"]) == command and \
+            any(first <= value < last and (value - do_run) % 4096 == 0 for value in registers)
+
+
+commands = [command() for command in (KunitList, KunitBreak, KunitNext, KunitStart, SyscallBreakCommand, GuestStart)]
+
+
+def ready():
+    """Only prepare: the user types "run"."""
+    return os.environ.get("RUN") == "no" and "PINLAB_GDB" in os.environ
 
 
 def begin():
     """For scripts: do the command in $PINLAB_GDB; gdb ends with status 1 if it is refused."""
-    KunitStart.ready = os.environ.get("RUN") == "no"
     try:
-        gdb.execute(os.environ.pop("PINLAB_GDB"))
+        gdb.execute(os.environ["PINLAB_GDB"])
+        del os.environ["PINLAB_GDB"]
     except gdb.error as error:
         gdb.write(f"{one_line(error)}\n", gdb.STDERR)
         gdb.execute("set confirm off")
