@@ -9,6 +9,10 @@ LINUX_SRC ?=
 # Define T to run only the tests that match: KUnit's T=iov_iter_pipe, T='*.zero*',
 # T=splice of make e2e, or what a mutant has in its line.
 T ?=
+# Define E2E for make gdb to stop in an end-to-end test: E2E=splice, E2E='splice:ext4*';
+# RUN=no not to start the kernel yet, and GDB to another gdb, or one with options.
+E2E ?=
+RUN ?=
 # Define ARCH to run the suites elsewhere than on user-mode Linux: ARCH=x86_64
 ARCH ?= um
 # Define J to the number of compilers at a time, if not one a processor.
@@ -23,7 +27,7 @@ BUILD ?= build
 V ?= 0
 # Define OUT (export), VERSION (rebase): see linux-patches/tree.
 
-export BASE LINUX_SRC T ARCH J DISTCC_HOSTS TIMEOUT BUILD V OUT VERSION
+export BASE LINUX_SRC T E2E RUN ARCH J DISTCC_HOSTS TIMEOUT BUILD V OUT VERSION
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := kunit
 

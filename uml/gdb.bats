@@ -1,11 +1,12 @@
 #!/usr/bin/env bats
-# "make gdb", gdbinit, and the commands of uml/gdb that stop, on the kernel that
-# "make kunit" has built.
+# "make gdb", gdbinit, and the commands of uml/gdb that stop, on the kernels that
+# "make kunit" and "make kernel" have built.
 
 setup() {
 	cd "$BATS_TEST_DIRNAME/.."
 	unset T V J ARCH OUT KUNITCONFIG TREE RUN
 	kernel=$PWD/build/um-${BASE:-6.1}/linux
+	guest=$PWD/build/run-${BASE:-6.1}/linux
 }
 
 says() { grep -qF -- "$1" <<<"$output" || { echo "$output"; echo "missing: $1"; return 1; }; }
@@ -58,17 +59,14 @@ type_in() {
 }
 
 @test "make gdb T= of no test is a line, and a status" {
-	for t in nope 'iov_iter_pipe.nope' 'nope*.full' 'pin_user_page.single_page:1'; do
-		T=$t make_gdb 'echo still here\n'
-		[ "$status" = 1 ]
-		[ "${#lines[@]}" = 1 ]
-		says "kunit-start: "
-	done
-	says "pin_user_page.single_page has no parameters"
-	T='iov_iter_pages.every_shape:nope' make_gdb 'echo still here\n'
+	T=nope make_gdb 'echo still here\n'
+	[ "$status" = 1 ]
+	[ "${#lines[@]}" = 1 ]
+	says "kunit-start: there is no test 'nope'; the suites are iov_iter_pages, "
+	T='iov_iter_pipe.full:nope' make_gdb 'echo still here\n'
 	[ "$status" = 1 ]
 	says_not "still here"
-	says "iov_iter_pages.every_shape has not run with parameter nope"
+	says "kunit-start: iov_iter_pipe.full has not run with parameter nope"
 }
 
 # failed_log LINE...: a kernel whose last run said that
@@ -112,17 +110,21 @@ failed_log() {
 }
 
 @test "the commands say in a line what they cannot do" {
-	for line in 'kunit-break|which test? SUITE or SUITE.CASE; kunit-list lists them' \
-		'kunit-break nope|there is no test '\''nope'\''; the suites are iov_iter_pages, ' \
-		'kunit-break iov_iter_pipe.nope|suite iov_iter_pipe has no test '\''nope'\''; it has partly_filled, ' \
-		'kunit-break iov_iter_pipe.full:|which parameter?' \
-		'kunit-break pin_user_page.single_page:1|pin_user_page.single_page has no parameters' \
-		'kunit-next 5|takes no argument' 'kunit-list nope|there is no test '\''nope'\'''; do
-		type_in "$kernel" "${line%%|*}"
-		line=${line/|/ |}
-		says "${line%% *}: ${line#*|}"
-		[ "$(grep -c . <<<"$output")" = 1 ]
-	done
+	local wrong=('kunit-break: which test? SUITE or SUITE.CASE; kunit-list lists them'
+		"kunit-break nope: there is no test 'nope'; the suites are iov_iter_pages, "
+		"kunit-break iov_iter_pipe.nope: suite iov_iter_pipe has no test 'nope'; it has partly_filled, "
+		"kunit-list nope*.full: there is no test 'nope*.full'; the suites are "
+		'kunit-break iov_iter_pipe.full:: which parameter?'
+		'kunit-break pin_user_page.single_page:1: pin_user_page.single_page has no parameters'
+		'kunit-start pin_user_page.single_page:1: pin_user_page.single_page has no parameters'
+		'kunit-next 5: takes no argument'
+		'syscall-break: which system call?'
+		'syscall-break nope: this kernel has no system call nope'
+		'syscall-break 1000: this kernel has no system call 1000'
+		'guest-start: only uml/run --gdb can do that')
+	type_in "$kernel" "${wrong[@]%: *}"
+	[ "${#lines[@]}" = "${#wrong[@]}" ]
+	for line in "${wrong[@]}"; do says "${line%%[: ]*}: ${line##*: }"; done
 	type_in /bin/true kunit-list
 	says "kunit-list: this kernel has no KUnit suites"
 }
@@ -148,6 +150,19 @@ failed_log() {
 		'break pin_test_exit' kunit-next kunit-next 'bt 3' kunit-next kunit-next
 	in_order "pin_user_page.single_page" "single_page (test=" "Breakpoint 1, pin_test_exit (" "in kunit_run_case_cleanup" \
 		"pin_user_page.single_page passed" "pin_user_page.single_page_several_times"
+}
+
+@test "kunit-next: a test that an assertion ends comes to its exit hook, and has failed" {
+	type_in "$kernel" 'kunit-start pin_user_page.s*' 'tbreak pin_user_page' continue 'return (int)-12' \
+		'break pin_test_exit' kunit-next 'bt 3' kunit-next kunit-next
+	in_order "ASSERTION FAILED" "Breakpoint 3, pin_test_exit (" "kunit_catch_run_case (" \
+		"pin_user_page.single_page failed" "pin_user_page.single_page_several_times"
+}
+
+@test "a test in which gdb stands for long does not time out" {
+	type_in "$kernel" 'kunit-start iov_iter_pages.at_most_maxpages' 'set var jiffies_64 = jiffies_64 + 60000' \
+		'shell sleep 0.1' kunit-next
+	says "iov_iter_pages.at_most_maxpages:ubuf/destination/get_pages2 passed"
 }
 
 # gdb ARGUMENT...: on the suite for user memory, which needs all the signals
@@ -182,4 +197,66 @@ gdb_on_suite() {
 @test "the kernel's own commands are there: lx-version, lx-ps, lx-dmesg" {
 	type_in "$kernel" lx-version 'kunit-start pin_user_page.single_page' lx-ps lx-dmesg
 	in_order "Linux version 6." "single_page (test=" "kunit_try_catch" "0.000000] Linux version 6."
+}
+
+# in_guest COMMAND...: uml/run --gdb, and what is typed when it has stopped
+in_guest() {
+	GDB="gdb -batch -x $BATS_TEST_TMPDIR/typed" run uml/run --gdb "$@" </dev/null
+}
+
+typed() { printf '%s\n' "$@" >"$BATS_TEST_TMPDIR/typed"; }
+
+@test "uml/run --gdb: syscall-break stops in a system call of the command's or a child's" {
+	typed 'bt 1' 'syscall-break write' continue 'print count' delete continue
+	in_guest sh -c 'true; /bin/echo hello; exit 3'
+	[ "$status" = 3 ]
+	in_order "sh (pid " "handle_syscall (r=" "#0  handle_syscall" "__se_sys_write (" '$1 = 6' "hello" "exited normally"
+}
+
+@test "uml/run --gdb: the kernel's own commands are there, too" {
+	typed lx-version lx-ps lx-dmesg
+	in_guest sleep 0
+	[ "$status" = 0 ]
+	in_order "sleep (pid " "Linux version 6." "kthreadd" "sleep" "0.000000] Linux version 6."
+}
+
+@test "uml/run --gdb of what is no command says so" {
+	typed 'echo still here\n'
+	in_guest /etc/passwd
+	[ "$status" = 126 ]
+	says "uml/run: /etc/passwd: Permission denied"
+	says "guest-start: the kernel has ended, and the command has not started; its log says why"
+	says_not "still here"
+}
+
+@test "gdb attached to a kernel that runs shows its frames, and leaves it running" {
+	local out=$BATS_TEST_TMPDIR/out
+	mkfifo "$BATS_TEST_TMPDIR/go"
+	TMPDIR=$BATS_TEST_TMPDIR uml/run sh -c 'echo up; read -r line; echo "still $line"' \
+		<"$BATS_TEST_TMPDIR/go" >"$out" 2>&1 3>&- &
+	exec {go}>"$BATS_TEST_TMPDIR/go"
+	for _ in {1..300}; do ! grep -q '^up' "$out" || break; sleep 0.1; done
+	run gdb -q -batch -x gdbinit -ex bt -ex lx-ps -ex detach "$guest" \
+		-p "$(cat "$BATS_TEST_TMPDIR"/uml-run.*/uml/run/pid)" </dev/null
+	in_order " start_kernel (" "kthreadd"
+	echo up >&"$go"
+	wait
+	[ "$(cat "$out")" = "up
+still up" ]
+}
+
+@test "make gdb E2E=name:case stops in the process that runs that case" {
+	typed 'bt 1' continue
+	GDB="gdb -batch -x $BATS_TEST_TMPDIR/typed" run uml/e2e/run gdb 'short_io:ext2/pread/read_across_end' </dev/null
+	[ "$status" = 0 ]
+	in_order "short_io (pid " "alarm()" "#0  handle_syscall" "ok 1 - ext2/pread/read_across_end"
+}
+
+@test "make gdb E2E= of no test is a line, and a status" {
+	run uml/e2e/run gdb nope
+	[ "$status" = 1 ]
+	[[ $output == "uml/e2e/run: there is no test 'nope'; there are "* ]]
+	run uml/e2e/run gdb short_io splice
+	[ "$status" = 1 ]
+	[[ $output == "uml/e2e/run: gdb takes one test; there are "* ]]
 }

@@ -11,8 +11,8 @@ kunit-x86_64: tree ## the same for a PC, under qemu: SMP, preemption, GUP-fast
 watch: tree ## on every save: build, run, say what is otherwise (T=suite.case)
 	@uml/watch
 
-gdb: tree ## stop gdb at the first line of a KUnit test (T=suite.case)
-	@uml/kunit gdb
+gdb: $(if $(E2E),kernel,tree) ## stop gdb in a KUnit test (T=suite.case), or E2E=name:case
+	@$(if $(E2E),uml/e2e/run gdb '$(E2E)',uml/kunit gdb)
 
 clangd: tree ## write compile_commands.json, for the tree and for kunit/
 	@uml/kunit build
@@ -25,7 +25,7 @@ bench-loop: tree ## make kunit beside the stock kunit.py run (by hand: 50 min)
 check-graph: tree ## after each kind of change, what is built is what kbuild builds
 	@linux-patches/gates graph
 
-check-gdb: tree ## test gdbinit and make gdb
+check-gdb: kernel ## test gdbinit and make gdb
 	@uml/kunit build
 	@linux-patches/gates gdb
 
