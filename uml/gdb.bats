@@ -159,6 +159,13 @@ failed_log() {
 		"pin_user_page.single_page failed" "pin_user_page.single_page_several_times"
 }
 
+@test "kunit-next, from where a test has not begun" {
+	type_in "$kernel" 'tbreak kunit_init_test' \
+		'set args mem=1G console=tty kunit_shutdown=halt kunit.enable=1 kunit.filter_glob=pin_user_page.s*' \
+		run kunit-next kunit-next
+	in_order "kunit_init_test (" "pin_user_page.single_page" "single_page (test=" "pin_user_page.single_page passed"
+}
+
 @test "a test in which gdb stands for long does not time out" {
 	type_in "$kernel" 'kunit-start iov_iter_pages.at_most_maxpages' 'set var jiffies_64 = jiffies_64 + 60000' \
 		'shell sleep 0.1' kunit-next

@@ -156,8 +156,7 @@ def running():
     frame = gdb.newest_frame()
     while frame is not None:
         if frame.name() == RUNNER:
-            context = frame.read_var("context")
-            return None if frame.pc() == int(symbol(RUNNER).address) else Run(context)
+            return Run(frame.read_var("context"))
         frame = frame.older()
     for task in [current()] + list(tasks()):
         run = run_of(task)
@@ -287,15 +286,18 @@ def to_test(how):
     if exited():
         gdb.write("no more tests: the kernel has halted\n")
     elif reached is entry:
-        frame = gdb.newest_frame()
-        case = Case(frame.read_var("suite"), frame.read_var("test_case").dereference())
-        test = int(frame.read_var("test"))
-        first = CaseBreak(case, internal=True)
-        first.silent = True
-        to_end(test, first)
+        to_first_line(gdb.newest_frame())
     elif reached:
         gdb.write("no more tests: the kernel halts when it goes on\n")
         gdb.execute("frame")
+
+
+def to_first_line(frame):
+    """Go on from a frame of RUNNER's to the first line of its test, or to the end if that comes first."""
+    case = Case(frame.read_var("suite"), frame.read_var("test_case").dereference())
+    first = CaseBreak(case, internal=True)
+    first.silent = True
+    to_end(int(frame.read_var("test")), first)
 
 
 def to_end(test, *firsts):
@@ -378,6 +380,12 @@ Before "run" it starts the kernel."""
         if exited():
             start()
             to_test("run")
+            return
+        frame = gdb.newest_frame()
+        while frame.type() == gdb.INLINE_FRAME:
+            frame = frame.older()
+        if frame.name() == RUNNER:
+            to_first_line(frame)            # it may be over as well
             return
         run = running()
         if run:
