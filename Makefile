@@ -13,6 +13,9 @@ T ?=
 # RUN=no not to start the kernel yet, and GDB to another gdb, or one with options.
 E2E ?=
 RUN ?=
+# Define MUTANT to have make gdb start on a kernel with a mistake in it: words of a line
+# of linux-patches/$(BASE)/mutants, MUTANT=get_more_blocks; uml/mutant lists them.
+MUTANT ?=
 # Define ARCH to run the suites elsewhere than on user-mode Linux: ARCH=x86_64
 ARCH ?= um
 # Define J to the number of compilers at a time, if not one a processor.
@@ -27,7 +30,7 @@ BUILD ?= build
 V ?= 0
 # Define OUT (export), VERSION (rebase): see linux-patches/tree.
 
-export BASE LINUX_SRC T E2E RUN ARCH J DISTCC_HOSTS TIMEOUT BUILD V OUT VERSION
+export BASE LINUX_SRC T E2E RUN MUTANT ARCH J DISTCC_HOSTS TIMEOUT BUILD V OUT VERSION
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := kunit
 

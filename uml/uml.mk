@@ -11,8 +11,8 @@ kunit-x86_64: tree ## the same for a PC, under qemu: SMP, preemption, GUP-fast
 watch: tree ## on every save: build, run, say what is otherwise (T=suite.case)
 	@uml/watch
 
-gdb: $(if $(E2E),kernel,tree) ## stop gdb in a KUnit test (T=suite.case), or E2E=name:case
-	@$(if $(E2E),uml/e2e/run gdb '$(E2E)',uml/kunit gdb)
+gdb: $(if $(E2E),kernel,tree) ## stop gdb in a KUnit test (T=suite.case); see E2E, MUTANT
+	@$(if $(E2E),uml/e2e/run gdb '$(E2E)',$(if $(MUTANT),uml/mutant '$(MUTANT)',uml/kunit gdb))
 
 clangd: tree ## write compile_commands.json, for the tree and for kunit/
 	@uml/kunit build

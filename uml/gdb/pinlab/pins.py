@@ -15,7 +15,9 @@ REFERENCES = {
     "page_ref_dec_return": "-", "page_ref_add_unless": "+", "page_ref_freeze": "=",
     "page_ref_unfreeze": "=", "set_page_count": "=",
 }
-FRAMES = 16
+FRAMES = 24
+# those that are the function's own; others have what its callers work with
+REGISTERS = "rdi rsi rdx rcx rax r8 r9 r10 r11".split()
 
 
 def values(*names):
@@ -48,13 +50,25 @@ def argument(name):
 
 
 def folio_here():
-    """The head of the page or folio that the function at hand is about; None if it is not known."""
+    """The head of the page or folio that the function at hand is about; None if it is not known.
+
+    Where the debug info does not say in which register it is, it is the only page that
+    any register points to, if there is no more than one.
+    """
     for value in values("page", "folio"):
         try:
             return page.head_of(page.page_at(int(value)))
         except (Trouble, gdb.error):
             continue
-    return None
+    frame, found = gdb.selected_frame(), {}
+    for name in REGISTERS:
+        try:
+            head = page.head_of(page.page_at(int(frame.read_register(name)) & (1 << 64) - 1))
+            if int(head.address) != int(kernel.symbol("mem_map")):
+                found[int(head.address)] = head     # not the array, from which a pfn is made
+        except (Trouble, gdb.error):
+            continue
+    return next(iter(found.values())) if len(found) == 1 else None
 
 
 def inlined(block):
@@ -216,23 +230,24 @@ def verdict(address):
 
 
 def report():
-    """Lines: every folio of the trace that is not as it was, with the stacks."""
+    """Lines: the folios of the trace that are not as they should be; those that are alike once."""
     events = [event for folio in trace.folios.values() for event in folio]
     acquired = sum(n for what, n, _ in events if what == "pinned")
     released = sum(n for what, n, _ in events if what == "unpinned")
-    lines, wrong = [], 0
+    alike = {}
     for address in trace.folios:
         said = verdict(address)
-        if said is None:
-            continue
-        wrong += 1
-        found = page.page_at(address)
-        lines.append(f"page {address:#x}, {page.in_short(found)}\n  {said}")
-        for what, times, frames in trace.stacks(address):
-            lines.append(f"  {what}{f', {times} times' if times != 1 else ''}:\n{short(frames)}")
-    state = "still on" if trace.sites else "off"
-    lines.append(f"trace {state}: {acquired} pins acquired, {released} released, of {len(trace.folios)} folios; "
-                 f"{wrong or 'none'} of them not as it should be")
+        if said:
+            alike.setdefault((said, tuple(trace.stacks(address))), []).append(page.page_at(address))
+    lines = []
+    for (said, stacks), pages in alike.items():
+        lines += [f"page {int(found.address):#x}, {page.in_short(found)}" for found in pages[:4]]
+        lines += [f"... and {len(pages) - 4} more pages"] * (len(pages) > 4)
+        lines.append(f"  {said}")
+        lines += [f"  {what}{f', {times} times' if times != 1 else ''}:\n{short(frames)}" for what, times, frames in stacks]
+    wrong = sum(map(len, alike.values()))
+    lines.append(f"trace {'still on' if trace.sites else 'off'}: {acquired} pins acquired, {released} released, "
+                 f"of {len(trace.folios)} folios; {wrong or 'none'} of them not as it should be")
     if trace.unknown:
         lines.append(f"{trace.unknown} times the compiler has left no trace of which page it was")
     return lines

@@ -399,6 +399,31 @@ def arguments():
     return gdb.execute("show args", to_string=True).partition('"')[2].rpartition('"')[0]
 
 
+class KunitFail(Command):
+    """Go on to the next expectation or assertion of a KUnit test that fails.
+
+Usage: kunit-fail
+It stops there before the test goes on, and before it may have put right what it found
+wrong. Other breakpoints stop as always."""
+    name = "kunit-fail"
+    complete_with = gdb.COMPLETE_NONE
+
+    def run(self, text):
+        if text:
+            raise Trouble("takes no argument; kunit-break stops at a test by name")
+        next(cases())
+        if exited():
+            start()
+        way = Way("-qualified -function kunit_do_failed_assertion")
+        if resume("run" if exited() else "continue", way):
+            frame = gdb.newest_frame().older()
+            gdb.write(f"{running()}: an expectation fails\n")
+            frame.select()
+            gdb.execute("frame")
+        elif exited():
+            gdb.write("none has failed: the kernel has halted\n")
+
+
 def start(only=None):
     """Prepare "run": what the kernel is told, ONLY the glob of the tests to run."""
     words = [word for word in arguments().split() if only is None or "kunit.filter_glob=" not in word]
@@ -620,7 +645,7 @@ uml/run again for another time."""
             any(first <= value < last and (value - do_run) % 4096 == 0 for value in registers)
 
 
-commands = [command() for command in (KunitList, KunitBreak, KunitNext, KunitStart, SyscallBreakCommand, GuestStart)]
+commands = [command() for command in (KunitList, KunitBreak, KunitNext, KunitFail, KunitStart, SyscallBreakCommand, GuestStart)]
 
 
 def ready():
