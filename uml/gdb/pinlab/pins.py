@@ -95,8 +95,11 @@ def stack():
     return tuple(frames)
 
 
-def short(frames, first=0):
-    return "\n".join(f"    {frame}" for frame in frames[first:])
+def short(frames):
+    """A stack, less the way through mm/gup.c: of that, how it was entered is enough."""
+    shown = [frame for frame, outer in zip(frames, frames[1:] + ("",))
+             if not ("(mm/gup.c:" in frame and "(mm/gup.c:" in outer)]
+    return "\n".join(f"    {frame}" for frame in shown)
 
 
 class Site(gdb.Breakpoint):
