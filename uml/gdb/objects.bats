@@ -44,6 +44,11 @@ setup_file() {
 		for kind in "page folio iov_iter bio pipe_inode_info xarray".split():
 		    for address in "8 init_task.stack known->unmapped".split():
 		        say("print *(struct %s *)(%s)" % (kind, address))
+		gdb.execute("frame function kunit_generic_run_threadfn_adapter", to_string=True)
+		gdb.execute("down", to_string=True)
+		say("=data", word("data"))
+		for command in "page iov-iter iov-pages bio-pages pipe-bufs".split():
+		    say(command + " data")
 	END
 	run_case bio bio <<-END
 		say("bio-pages known")
@@ -338,6 +343,10 @@ of_page() {
 		pin-trace later|on, on refs, off or report
 		pin-trace report|nothing is recorded
 	END
+	value pages data | grep -q 'out>'	# the compiler has optimised it out
+	for command in page iov-iter iov-pages bio-pages pipe-bufs; do
+		says pages "$command data" "error: $command: data is optimized out here; try another frame ('up'), or its address"
+	done
 	# of garbage that can be read, some answer or other, but one that ends
 	grep -q '^>> print \*(struct xarray \*)(known->unmapped)$' "$said/pages"
 }
