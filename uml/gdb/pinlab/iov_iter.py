@@ -5,7 +5,7 @@ import itertools
 import gdb.printing
 
 from . import kernel, page, pipe, user, xarray
-from .kernel import Trouble, at, constant, type_of
+from .kernel import Trouble, constant, type_of
 
 SEGMENTS_SHOWN = 64
 
