@@ -16,7 +16,7 @@ setup_file() {
 setup() { cd "$BATS_TEST_DIRNAME/../.."; }
 
 # what differs each time
-normal() { sed -E 's/0x[0-9a-f]+/0x_/g; s/\(?(pid|process) [0-9]+\)?/\1 _/g; s/[[:space:]]+$//; s|[^ ("]*/linux-[^/ ]*/||; s/^\$[0-9]+ = /$_ = /'; }
+normal() { sed -E 's/0x[0-9a-f]+/0x_/g; s/sector [0-9]+/sector _/; s/\(?(pid|process) [0-9]+\)?/\1 _/g; s/[[:space:]]+$//; s|[^ ("]*/linux-[^/ ]*/||; s/^\$[0-9]+ = /$_ = /'; }
 
 replay() { # SESSION: types its commands, and compares
 	local session=$BATS_FILE_TMPDIR/session$1 command
