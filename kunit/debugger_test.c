@@ -12,7 +12,7 @@
 #include "test_disk.h"
 
 #define STOP(name, type)						\
-static noinline void stop_at_##name(type *known)			\
+static noinline void stop_at_##name(type known)				\
 {									\
 	/* all of it has to be in memory; no two of these may become one */ \
 	asm volatile("# " #name : : "r" (known) : "memory");		\
@@ -26,10 +26,10 @@ struct known_pages {
 	unsigned long uaddr, unmapped;
 };
 
-STOP(iterator, struct iter_test)
-STOP(pages, struct known_pages)
-STOP(bio, struct bio)
-STOP(page, struct page)
+STOP(iterator, struct iter_test *)
+STOP(pages, struct known_pages *)
+STOP(bio, struct bio *)
+STOP(page, struct page *)
 
 /* An iterator of each kind, 50 bytes of which are done. */
 static void iterator(struct kunit *test)
