@@ -38,7 +38,7 @@ include uml/uml.mk
 include linux-patches/tree.mk
 
 # The parts of "make check", the quick ones first.
-checks = check-tools kunit check-gdb check-graph check-run e2e kunit-x86_64 check-series check-mutants
+checks = check-tools kunit check-gdb check-graph-some check-run e2e kunit-x86_64 check-series check-mutants
 
 .PHONY: check help
 ##@ All of it
