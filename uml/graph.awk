@@ -38,7 +38,9 @@ function members(cmd,	n, i, word, prefix, list) {
 	for (i = 1; i <= n; i++)
 		if (word[i] ~ /\.[ao]$/ && word[i] != target) {
 			sub(/^\.\//, "", word[i])
-			list = list " " (prefix == "./" ? "" : prefix) word[i]
+			word[i] = (prefix == "./" ? "" : prefix) word[i]
+			taken[word[i]]
+			list = list " " word[i]
 		}
 	return list
 }
@@ -95,6 +97,17 @@ function kbuilds(	d) {
 		else generated[dep[d]]
 }
 
+# An object that is in no archive is for something else that kbuild makes: a vdso
+function orphan(file,	word) {
+	while ((getline < file) > 0)
+		if (/^source_/ || /^  +[^$ ]/) {
+			word = /^source_/ ? $3 : $1
+			if (word ~ /^\//) sources[word]
+			else generated[word]
+		}
+	close(file)
+}
+
 BEGIN {
 	while ((getline line < "include/config/auto.conf") > 0)
 		if (line == "CONFIG_KALLSYMS=y") kallsyms = 1
@@ -123,6 +136,8 @@ FNR == 1 {
 END {
 	if (failed) exit 1
 	done()
+	taken["init/version-timestamp.o"]
+	for (d in made) if (!(d in taken)) orphan(dotted(d, ".cmd"))
 	if (links != 1) fail("kbuild has left no command for vmlinux")
 	printf "build $folder/generated: kbuild .config include/config/auto.conf" > graph
 	for (d in generated)

@@ -97,6 +97,15 @@ lacks() { # FILE WORDS
 	as_clean
 }
 
+@test "a source of what is not an archive's" {
+	edit arch/x86/um/vdso/um_vdso.c 'const char graph_test[] = "of the vdso";'
+	long
+	built vmlinux 'of the vdso'
+	as_clean
+	git -C "$TREE" checkout -q arch
+	long
+}
+
 @test "a header, and a source that begins to include it" {
 	echo '#define GRAPH_TEST "of a header"' >"$TREE/lib/graph_test.h"
 	edit lib/iov_iter.c '#include "graph_test.h"'
