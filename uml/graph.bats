@@ -320,6 +320,127 @@ lacks() { # FILE WORDS
 	as_clean
 }
 
+# The kernel that runs before there is debug info. What ninja does beside it is slowed
+# down, or done otherwise, in the place of nice.
+runs() { # LINES...: of a script that is called nice
+	if [ $# != 0 ]; then
+		mkdir -p "$BUILD/nice"
+		printf '%s\n' '#!/bin/sh' "$@" >"$BUILD/nice/nice"
+		chmod +x "$BUILD/nice/nice"
+	fi
+	PATH=${1+$BUILD/nice:}$PATH run "$top/uml/kunit" run
+	echo "$output"
+}
+
+says() { # FILE WORDS: when the kernel boots, it says them
+	edit "$1" "static int __init graph_test_says(void) { pr_info(\"$2\\n\"); return 0; } late_initcall(graph_test_says);"
+}
+
+ran_first() { # it had no debug info, and is otherwise what there is now
+	local kernel
+	for kernel in "$OUT/.graph/first/linux" "$OUT/linux"; do
+		objcopy -S -R .notes "$kernel" "$BUILD/${kernel//\//_}"
+	done
+	cmp "$BUILD/"*_first_linux "$BUILD/"*_out_linux
+	[ "$OUT/.graph/first/linux" -nt "$OUT/.start" ]
+	[ "$OUT/linux" -nt "$OUT/.graph/first/linux" ]
+	! readelf -SW "$OUT/.graph/first/linux" | grep -F .debug_info
+	readelf -SW "$OUT/linux" | grep -F .debug_info
+}
+
+@test "first: the code that runs is that of the kernel with debug info" {
+	build
+	says lib/kunit/kunit-example-test.c 'one of three files'
+	edit lib/string.c 'const char graph_test[] = "of an archive"; extern int graph_test_asm;'
+	edit arch/x86/um/setjmp_64.S '	.data; .globl graph_test_asm; graph_test_asm: .long 42'
+	runs
+	[ "$status" = 0 ]
+	grep -q '^compiling 3 files' <<<"$output"
+	grep 'one of three files' "$OUT/test.log"
+	ran_first
+	built .graph/first/linux 'of an archive'
+	as_clean
+	runs
+	[ "$status" = 0 ]
+	! grep -q '^compiling' <<<"$output"
+}
+
+@test "first: a compile error is shown once, and mended" {
+	build
+	edit lib/iov_iter.c 'int graph_test(void) { return nothing; }'
+	runs
+	[ "$status" != 0 ]
+	[ "$(grep -c "error: .nothing. undeclared" <<<"$output")" = 1 ]
+	grep -q 'the kernel does not build' <<<"$output"
+	! grep -q passed <<<"$output"
+	git -C "$TREE" checkout -q lib/iov_iter.c
+	short
+	as_clean
+}
+
+@test "first: what fails beside it" {
+	build
+	edit lib/iov_iter.c 'const char graph_test[] = "edited once";'
+	runs 'echo "vmlinux: error: does not link"; exit 1'
+	[ "$status" != 0 ]
+	grep -q ' passed, 0 failed' <<<"$output"
+	grep -qx 'vmlinux: error: does not link' <<<"$output"
+	short
+	built vmlinux 'edited once'
+	as_clean
+}
+
+@test "first: a source that is saved between the two compilers" {
+	build
+	says lib/kunit/kunit-example-test.c 'before'
+	sed 's/before/saved meanwhile/' "$TREE/lib/kunit/kunit-example-test.c" >"$BUILD/saved.c"
+	runs 'sleep 2' "mv $BUILD/saved.c $TREE/lib/kunit/kunit-example-test.c" 'exec /usr/bin/nice "$@"'
+	[ "$status" = 0 ]
+	grep -q 'once more' <<<"$output"
+	grep 'saved meanwhile' "$OUT/test.log"
+	short
+	as_clean
+	# and an error that is mended meanwhile is none
+	cp "$TREE/lib/kunit/kunit-example-test.c" "$BUILD/saved.c"
+	sed -i 's/saved meanwhile/& again/' "$BUILD/saved.c"
+	edit lib/kunit/kunit-example-test.c 'int graph_test(void) { return nothing; }'
+	runs 'sleep 2' "mv $BUILD/saved.c $TREE/lib/kunit/kunit-example-test.c" 'exec /usr/bin/nice "$@"'
+	[ "$status" = 0 ]
+	grep 'saved meanwhile again' "$OUT/test.log"
+	as_clean
+}
+
+@test "first: addresses get their names" {
+	build
+	says lib/kunit/kunit-example-test.c 'from here'
+	sed -i 's/graph_test_says(void) { /&WARN_ON(1); /' "$TREE/lib/kunit/kunit-example-test.c"
+	runs 'sleep 2' 'exec /usr/bin/nice "$@"'
+	[ "$status" != 0 ]
+	grep -q 'the kernel complained' <<<"$output"
+	grep -E 'graph_test_says \(lib/kunit/kunit-example-test.c:[0-9]+\)' "$OUT/test.log"
+	ran_first
+	git -C "$TREE" checkout -q lib/kunit
+	short
+	as_clean
+}
+
+@test "first: killed in the middle of it" {
+	build
+	for signal in KILL INT TERM; do
+		edit lib/iov_iter.c "const char graph_test_$signal[] = \"killed\";"
+		setsid "$top/uml/kunit" run &
+		until [ -s "$OUT/.graph/first/compile" ]; do sleep 0.01; done
+		sleep 0.3
+		kill -s $signal -- -$! || :
+		wait $! || :
+	done
+	build
+	built vmlinux killed
+	as_clean
+	runs
+	[ "$status" = 0 ]
+}
+
 @test "killed in the middle of it" {
 	edit include/linux/mm_types.h '/* edited */'
 	edit include/linux/uio.h '/* edited */'

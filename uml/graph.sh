@@ -17,6 +17,8 @@
 #   sources, generated   stamps: kbuild has seen these inputs as they were then
 #   running        there while ninja is at work, and after it was killed
 #   caching        the same for what goes through the cache
+#   objects, archived, link   what vmlinux is made of, and how
+#   first/         a kernel without debug info, which runs while ninja makes the other
 
 graph=$OUT/.graph
 
@@ -48,8 +50,10 @@ graph_changes() {
 # words), 2 if the graph is stale or there is none
 #   kernel   what is run
 #   rest     what modpost has to say of it, right after that
+#   first    $kernel, to run; the process $rest, if there is one, makes all the others
 graph_build() {
-	local rc=0 plan files text shown changes
+	local rc=0 plan files text shown changes what=${1-} busy
+	[ "$what" != first ] || set -- kernel
 	[ ! -e "$graph/running" ] && [ -s "$graph/key" ] && command -v ninja >/dev/null || return 2
 	exec {changes}< <([ "${1-}" = rest ] || graph_changes)
 	# a file that is gone makes it fail
@@ -67,16 +71,78 @@ graph_build() {
 	1) text="compiling 1 file" ;;
 	*) text="compiling $files files" ;;
 	esac
-	if [ "${1-}" = rest ]; then shown=(in_log)
+	: >"$graph/running"
+	if [ "$what" = first ] && [ "$files" -gt 0 ] && [ "$files" -le 8 ] && graph_plan_first; then
+		exec {busy}>"$graph/first/busy"
+		flock "$busy"	# until $rest has come to an end
+		shown=(in_log nice)
+		graph_ninja kernel rest & rest=$!
+		exec {busy}>&-
+		step "$text" graph_first
+		return
+	fi
+	if [ "$what" = rest ]; then shown=(in_log)
 	elif [ "$files" -le 8 ]; then shown=(step "$text")	# the cache would take more than it gives
 	else shown=(with_ccache step "$text")
 	fi
-	: >"$graph/running"
+	graph_ninja "$@"
+}
+
+graph_ninja() {
+	local rc=0
 	"${shown[@]}" ninja -C "$OUT" -f .graph/build.ninja ${J:+-j"$J"} "$@" </dev/null || rc=$?
 	rm -f "$graph/running"
-	[ $rc != 0 ] || { [ "${1-}" = rest ] || mv "$graph/key.new" "$graph/key"; return; }
+	[ $rc != 0 ] || { [ "$what" = rest ] || mv "$graph/key.new" "$graph/key"; return; }
 	! grep -qE '^(ninja: error:|FAILED: .graph/)' "$log" || return 2
 	return 1
+}
+
+# Debug info is a third of the compiler's time and most of the link's, and no test needs
+# it. So while ninja makes all that kbuild would, what is stale is compiled without it, too,
+# and linked with the objects that ninja leaves alone. ninja has the other processor,
+# and what is left of this one.
+graph_first() {
+	local link rc=0
+	(
+		cd "$OUT" && link=$(<"$graph/link") &&
+			run xargs -d '\n' -a "$graph/first/compile" -n 1 -P "${J:-$(nproc)}" sh -c 'eval "$1" || exit 255' sh &&
+			if [[ $plan = *$'\n'lib/lib.a* ]]; then
+				link=${link/ lib\/lib.a / .graph/first/lib.a }
+				run xargs -d '\n' -a "$graph/first/archived" ar cDPrsT .graph/first/lib.a
+			fi &&
+			run sh -c "$link"
+	) >"$BUILD/logs/kunit-build-first.log" 2>&1 && kernel=$graph/first/linux && return
+	# The words are ninja's. It may even succeed, as a source can be saved in between.
+	wait "$rest" || rc=$?
+	rest=
+	return $rc
+}
+
+# What graph_first needs. It fails where that will not do.
+graph_plan_first() {
+	local word object folders=() stale=() cmds=()
+	[ -s "$graph/link" ] || return 1
+	while read -r word object; do
+		[ "$word" = CC ] || continue
+		stale+=("$object") folders+=("$graph/first/${object%/*}") cmds+=("$OUT/${object%/*}/.${object##*/}.cmd")
+	done <<<"$plan"
+	rm -rf "$graph/first"
+	mkdir -p "${folders[@]}"
+	# the depfile is ninja's
+	sed -sn '1{s/^[^=]*:= //;s/\$(pound)/#/g;s/\$\$/$/g;s/ -Wp,-MMD,[^ ]*//;s| -c -o | -g0&.graph/first/|p}' "${cmds[@]}" >"$graph/first/compile"
+	awk -v folder="$graph/first" '
+		FILENAME == ARGV[1] { stale[$0]; n++; next }
+		$0 in stale { $0 = ".graph/first/" $0; n-- }
+		{ print >(folder (FILENAME ~ /objects$/ ? "/objects" : "/archived")) }
+		END { exit n != 0 }' <(printf '%s\n' "${stale[@]}") "$graph/objects" "$graph/archived"
+}
+
+# Something may have been saved between one compiler and the other. The build ID, a
+# note, is of debug info, too.
+graph_ran_whole() {
+	[ "$kernel" = "$graph/first/linux" ] || return 0
+	objcopy -S -R .notes "$kernel" "$graph/first/ran" && objcopy -S -R .notes "$OUT/linux" "$graph/first/whole" &&
+		cmp -s "$graph/first/ran" "$graph/first/whole"
 }
 
 # Compile by way of the cache; on the machines of DISTCC_HOSTS, if there are any.
@@ -171,8 +237,20 @@ graph_make() {
 		xargs -d '\n' -a "$graph/cmds" awk -f "$here/graph.awk" -v folder=.graph &&
 		PRIME=1 ninja -f .graph/build.ninja >/dev/null &&
 		find . -name '.*.o.d' -delete &&
+		graph_make_first &&
 		[ ! .config -nt include/config/auto.conf ] && graph_is_of_now &&
 		graph_key >"$graph/key.new" && mv "$graph/key.new" "$graph/key"
+}
+
+# The command of vmlinux' last link is in scripts/link-vmlinux.sh, which shows it to a CC
+# that shows it to us. Where there are more links than that one, $graph/link is empty.
+graph_make_first() {
+	ar t vmlinux.a >"$graph/objects" && ar t lib/lib.a >"$graph/archived" || return
+	: >"$graph/link"
+	# shellcheck disable=SC1091,SC2034
+	grep -qE '^CONFIG_(KALLSYMS|DEBUG_INFO_BTF)=y' .config ||
+		(. .graph/env && MAKE=true CONFIG_SHELL=true CC="echo CC $CC" && eval "$(sed -n '1{s/^[^=]*:= //;s/;.*//;p}' .vmlinux.cmd)") |
+		sed -n 's|^CC \(.* -o \)vmlinux \(.*\) vmlinux\.a |\1.graph/first/linux -Wl,-s \2 -Wl,@.graph/first/objects |p' >"$graph/link"
 }
 
 # What was saved while kbuild was at work may have been read before or after.
