@@ -41,7 +41,7 @@ run() {
 # logfile NAME: make an empty log, put its path in $log
 logfile() {
 	log=${BUILD:-build}/logs/$1.log
-	{ mkdir -p "${log%/*}" && : >"$log"; } 2>/dev/null ||
+	{ { [ -d "${log%/*}" ] || mkdir -p "${log%/*}"; } && : >"$log"; } 2>/dev/null ||
 		die "cannot write $log; free some space or set BUILD= to a folder you can write"
 	# room for the words "No space left on device"
 	fallocate -n -l 64K "$log" 2>/dev/null || :
@@ -134,4 +134,4 @@ need() {
 }
 
 # tally NAME PASSED FAILED SKIPPED: what "make check" sums up
-tally() { mkdir -p "$BUILD/tally" && echo "$2 $3 $4" >"$BUILD/tally/$1"; }
+tally() { { [ -d "$BUILD/tally" ] || mkdir -p "$BUILD/tally"; } && echo "$2 $3 $4" >"$BUILD/tally/$1"; }
