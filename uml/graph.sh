@@ -58,7 +58,7 @@ graph_build() {
 	exec {changes}< <([ "${1-}" = rest ] || graph_changes)
 	# a file that is gone makes it fail
 	plan=$(cd "$OUT" && NINJA_STATUS='' ninja -n -f .graph/build.ninja "$@" 2>&1) || rc=2
-	[ -z "$(cat <&"$changes")" ] || rc=2
+	! read -rN 1 -u "$changes" || rc=2
 	exec {changes}<&-
 	[ $rc = 0 ] || return 2
 	case $plan in
@@ -75,7 +75,7 @@ graph_build() {
 	if [ "$what" = first ] && [ "$files" -gt 0 ] && [ "$files" -le 8 ] && graph_plan_first; then
 		exec {busy}>"$graph/first/busy"
 		flock "$busy"	# until $rest has come to an end
-		shown=(in_log nice)
+		shown=(in_log nice -n 5)	# with more it would never end on a busy machine
 		graph_ninja kernel rest & rest=$!
 		exec {busy}>&-
 		step "$text" graph_first
