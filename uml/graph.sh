@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2016,SC2154
+# shellcheck shell=bash disable=SC2016,SC2034,SC2154
 # The short road of uml/kunit, sourced by it: what kbuild has built before, ninja
 # builds again, on a graph made of the .cmd files that kbuild left (graph.awk).
 # kbuild starts from nothing each time and links three times what is needed once.
@@ -50,10 +50,11 @@ graph_changes() {
 # words), 2 if the graph is stale or there is none
 #   kernel   what is run
 #   rest     what modpost has to say of it, right after that
-#   first    $kernel, to run; the process $rest, if there is one, makes all the others
+#   first    $kernel, to run. The process $rest, if there is one, makes all the others;
+#            once the compiler is through it waits for graph_go_on. $whole: nothing is stale
 graph_build() {
-	local rc=0 plan files text shown changes what=${1-} busy
-	[ "$what" != first ] || set -- kernel
+	local rc=0 plan files text shown changes what=${1-} busy stale=()
+	[ "$what" != first ] || set -- kernel rest
 	[ ! -e "$graph/running" ] && [ -s "$graph/key" ] && command -v ninja >/dev/null || return 2
 	exec {changes}< <([ "${1-}" = rest ] || graph_changes)
 	# a file that is gone makes it fail
@@ -63,7 +64,7 @@ graph_build() {
 	[ $rc = 0 ] || return 2
 	case $plan in
 	*'stale: '*) return 2 ;;
-	*'no work to do'*) return 0 ;;
+	*'no work to do'*) whole=1; return 0 ;;
 	esac
 	files=$(grep -c '^CC ' <<<"$plan") || :
 	case $files in
@@ -73,14 +74,14 @@ graph_build() {
 	esac
 	: >"$graph/running"
 	if [ "$what" = first ] && [ "$files" -gt 0 ] && [ "$files" -le 8 ] && graph_plan_first; then
-		exec {busy}>"$graph/first/busy"
-		flock "$busy"	# until $rest has come to an end
-		shown=(in_log nice -n 5)	# with more it would never end on a busy machine
-		graph_ninja kernel rest & rest=$!
+		exec {busy}>"$graph/first/busy" {suites}>"$graph/first/suites"
+		flock "$busy" && flock "$suites"
+		graph_rest {suites}>&- & rest=$!
 		exec {busy}>&-
 		step "$text" graph_first
 		return
 	fi
+	[ "$what" != first ] || set -- kernel
 	if [ "$what" = rest ]; then shown=(in_log)
 	elif [ "$files" -le 8 ]; then shown=(step "$text")	# the cache would take more than it gives
 	else shown=(with_ccache step "$text")
@@ -96,6 +97,16 @@ graph_ninja() {
 	! grep -qE '^(ninja: error:|FAILED: .graph/)' "$log" || return 2
 	return 1
 }
+
+# What is beside graph_first, and then after the suites: a link beside them would slow them
+# down, on some machines by half, as they are all switches from one process to another.
+graph_rest() {
+	shown=(in_log nice -n 5)	# with more it would never end on a busy machine
+	what=rest graph_ninja "${stale[@]}" && flock "$graph/first/suites" true && : >"$graph/running" && graph_ninja kernel rest
+}
+
+# The suites are through, or an address needs its name.
+graph_go_on() { [ -z "$rest" ] || flock -u "$suites"; }
 
 # Debug info is a third of the compiler's time and most of the link's, and no test needs
 # it. So while ninja makes all that kbuild would, what is stale is compiled without it, too,
@@ -113,6 +124,7 @@ graph_first() {
 			run sh -c "$link"
 	) >"$BUILD/logs/kunit-build-first.log" 2>&1 && kernel=$graph/first/linux && return
 	# The words are ninja's. It may even succeed, as a source can be saved in between.
+	graph_go_on
 	wait "$rest" || rc=$?
 	rest=
 	return $rc
@@ -120,7 +132,7 @@ graph_first() {
 
 # What graph_first needs. It fails where that will not do.
 graph_plan_first() {
-	local word object folders=() stale=() cmds=()
+	local word object folders=() cmds=()	# and $stale, for graph_rest
 	[ -s "$graph/link" ] || return 1
 	while read -r word object; do
 		[ "$word" = CC ] || continue
