@@ -2,7 +2,7 @@
 # The short road (uml/graph.sh) beside a clean kbuild: after each kind of change
 # the objects, the archives, what kbuild will read of them, and the kernel itself
 # are the same, byte for byte. A tree and a small kernel of its own; ccache makes the clean
-# builds bearable.
+# builds bearable, and there is one of the same sources.
 
 setup_file() {
 	top=$(cd "$BATS_TEST_DIRNAME/.." && pwd -P)
@@ -11,14 +11,21 @@ setup_file() {
 	export CCACHE_DIR=${BUILD:-$top/build}/ccache
 	export top tree BUILD=${BUILD:-$top/build}/graph
 	export TREE=$BUILD/linux OUT=$BUILD/out KUNITCONFIG=$BUILD/kunitconfig KBUILD_BUILD_VERSION=1 KBUILD_BUILD_TIMESTAMP='Thu Jan 1 00:00:00 UTC 1970'
+	# "another compiler" makes the same objects: it need not make them
+	CCACHE_COMPILERCHECK=string:$(gcc -v 2>&1 | sha1sum)
+	export CCACHE_COMPILERCHECK
 	rm -rf "$BUILD"
 	mkdir -p "$BUILD"
 	git -C "$tree" worktree prune
 	git -C "$tree" -c core.hooksPath=/dev/null worktree add -qf --detach "$TREE" HEAD
 	setup
-	printf '%s\n' CONFIG_KUNIT=y CONFIG_KUNIT_EXAMPLE_TEST=y CONFIG_EXPERT=y CONFIG_DEBUG_KERNEL=y CONFIG_DEBUG_INFO_DWARF5=y \
-		'# CONFIG_'{BLOCK,KALLSYMS,LOCALVERSION_AUTO,VIRTIO_UML,UML_PCI_OVER_VIRTIO,HID,USB_SUPPORT,VT,INPUT,HWMON,HW_RANDOM,SUSPEND,IO_URING,AIO}' is not set' >"$KUNITCONFIG"
+	{
+		printf '%s\n' CONFIG_KUNIT=y CONFIG_KUNIT_EXAMPLE_TEST=y CONFIG_EXPERT=y CONFIG_DEBUG_KERNEL=y CONFIG_DEBUG_INFO_DWARF5=y \
+			'# CONFIG_'{BLOCK,KALLSYMS,VIRTIO_UML,UML_PCI_OVER_VIRTIO,HID,USB_SUPPORT,VT,INPUT,HWMON,HW_RANDOM,SUSPEND,IO_URING,COMPACTION,DEVMEM,FTRACE,MCONSOLE,SERIO,SHMEM,SYSFS}' is not set'
+		grep 'is not set' "$top/uml/configs/lean.config"
+	} >"$KUNITCONFIG"
 	long
+	sums >"$(clean_sums sums)"
 }
 
 teardown() {
@@ -57,18 +64,27 @@ sums_of_code() {
 		while read -r object; do objcopy -g "$object" "$BUILD/code" && echo "$(sha1sum <"$BUILD/code") $object"; done)
 }
 
+clean_sums() { # HOW: the file for those of the clean build of these sources, in this configuration
+	git -C "$TREE" add -Af
+	echo "$BUILD/$1.$({ git -C "$TREE" write-tree && cat "$KUNITCONFIG"; } | sha1sum | cut -c -40)"
+}
+
 as_clean() { # [sums_of_code]
-	local sums=${1:-sums}
+	local sums=${1:-sums} clean
+	clean=$(clean_sums "$sums")
 	$sums >"$BUILD/sums"
-	mv "$OUT" "$OUT.kept"
-	long && $sums >"$BUILD/sums.clean"
-	rm -rf "$OUT"
-	mv "$OUT.kept" "$OUT"
+	if [ ! -e "$clean" ]; then
+		mv "$OUT" "$OUT.kept"
+		long && $sums >"$clean.new"
+		rm -rf "$OUT"
+		mv "$OUT.kept" "$OUT"
+		mv "$clean.new" "$clean"
+	fi
 	# kbuild leaves what is no longer needed
-	awk 'NR == FNR { clean[$NF]; next } $NF in clean' "$BUILD/sums.clean" "$BUILD/sums" >"$BUILD/sums.both"
-	diff "$BUILD/sums.both" "$BUILD/sums.clean" | head -20
-	cmp "$BUILD/sums.both" "$BUILD/sums.clean"
-	[ "$(wc -l <"$BUILD/sums.clean")" -gt 300 ]
+	awk 'NR == FNR { clean[$NF]; next } $NF in clean' "$clean" "$BUILD/sums" >"$BUILD/sums.both"
+	diff "$BUILD/sums.both" "$clean" | head -20
+	cmp "$BUILD/sums.both" "$clean"
+	[ "$(wc -l <"$clean")" -gt 300 ]
 }
 
 new() { # FILE: a line that no cache has seen
@@ -89,7 +105,16 @@ lacks() { # FILE WORDS
 	as_clean
 }
 
-@test "a source" {
+# Where a test makes several changes, those for ninja come last, as kbuild would make
+# up for what ninja leaves out; and no two have to do with the same objects.
+@test "a header, and a source that begins to include it; a source" {
+	echo '#define GRAPH_TEST "of a header"' >"$TREE/lib/graph_test.h"
+	edit lib/errname.c '#include "graph_test.h"'
+	edit lib/errname.c 'const char graph_test_errname[] = GRAPH_TEST;'
+	build
+	sed -i 's/of a header/another text/' "$TREE/lib/graph_test.h"
+	short
+	built vmlinux 'another text'
 	edit lib/iov_iter.c 'const char graph_test[] = "edited once";'
 	short
 	built lib/iov_iter.o 'edited once'
@@ -101,44 +126,35 @@ lacks() { # FILE WORDS
 	edit arch/x86/um/vdso/um_vdso.c 'const char graph_test[] = "of the vdso";'
 	long
 	built vmlinux 'of the vdso'
-	as_clean
 	git -C "$TREE" checkout -q arch
 	long
 }
 
-@test "a header, and a source that begins to include it" {
-	echo '#define GRAPH_TEST "of a header"' >"$TREE/lib/graph_test.h"
-	edit lib/iov_iter.c '#include "graph_test.h"'
-	edit lib/iov_iter.c 'const char graph_test[] = GRAPH_TEST;'
-	build
-	sed -i 's/of a header/another text/' "$TREE/lib/graph_test.h"
-	short
-	built vmlinux 'another text'
-	as_clean
-}
-
 @test "an included header that is gone" {
-	git -C "$TREE" rm -q include/linux/rhashtable-types.h
+	git -C "$TREE" rm -q include/linux/namei.h
 	run "$top/uml/kunit" build
 	echo "$output"
 	[ "$status" != 0 ]
-	grep -q 'rhashtable-types.h' <<<"$output"
-	git -C "$TREE" checkout -q HEAD include/linux/rhashtable-types.h
+	grep -q 'namei.h' <<<"$output"
+	git -C "$TREE" checkout -q HEAD include/linux/namei.h
 	build
 	as_clean
 }
 
-@test "an older file in the place of another" {
-	edit lib/iov_iter.c 'const char graph_test[] = "the older one";'
-	touch -d '1 hour ago' "$TREE/lib/iov_iter.c"
+@test "an older file in the place of another; what Kconfig asks about a header; a header of many" {
+	edit lib/errname.c 'const char graph_test[] = "the older one";'
+	touch -d '1 hour ago' "$TREE/lib/errname.c"
 	long
 	built vmlinux 'the older one'
-	as_clean
-}
-
-@test "a header of many" {
+	edit lib/Kconfig $'config GRAPH_TEST\n\tdef_bool $(success,grep -qw graph_test $(srctree)/include/linux/fsnotify.h)'
+	long
+	edit include/linux/fsnotify.h '/* graph test */'
+	short
+	edit include/linux/fsnotify.h '/* graph_test */'
+	long
+	grep -q '^CONFIG_GRAPH_TEST=y' "$OUT/.config"
 	edit include/linux/uio.h '/* edited */'
-	build
+	short
 	as_clean
 }
 
@@ -155,13 +171,6 @@ lacks() { # FILE WORDS
 	lacks lib/iov_iter.o 'in its place'
 }
 
-@test "the configuration that is asked for" {
-	echo CONFIG_LIST_KUNIT_TEST=y >>"$KUNITCONFIG"
-	long
-	[ -e "$OUT/lib/list-test.o" ]
-	as_clean
-}
-
 @test "the configuration that there is" {
 	"$TREE/scripts/config" --file "$OUT/.config" --enable CMDLINE_KUNIT_TEST
 	long
@@ -171,63 +180,37 @@ lacks() { # FILE WORDS
 	as_clean
 }
 
-@test "Kconfig" {
+@test "the configuration that is asked for; Kconfig; Makefiles; scripts; a generated header" {
+	echo CONFIG_LIST_KUNIT_TEST=y >>"$KUNITCONFIG"
+	long
+	[ -e "$OUT/lib/list-test.o" ]
 	edit lib/Kconfig $'config GRAPH_TEST\n\tdef_bool y'
 	long
 	grep -q '^CONFIG_GRAPH_TEST=y' "$OUT/.config"
-	as_clean
-}
-
-@test "what Kconfig asks about a header" {
-	edit lib/Kconfig $'config GRAPH_TEST\n\tdef_bool $(success,grep -qw graph_test $(srctree)/include/linux/uio.h)'
-	long
-	edit include/linux/uio.h '/* graph test */'
-	short
-	edit include/linux/uio.h '/* graph_test */'
-	long
-	grep -q '^CONFIG_GRAPH_TEST=y' "$OUT/.config"
-	as_clean
-}
-
-@test "a Makefile, and a file that is new" {
+	# a file that is new
 	echo 'const char graph_test[] = "a new file";' >"$TREE/lib/graph_test.c"
 	edit lib/Makefile 'obj-y += graph_test.o'
 	long
 	built vmlinux 'a new file'
-	as_clean
-}
-
-@test "a Makefile, and a file that is gone" {
+	# one that is gone
 	git -C "$TREE" rm -q lib/bust_spinlocks.c
 	sed -i 's/bust_spinlocks.o//' "$TREE/lib/Makefile"
 	edit lib/errname.c 'void bust_spinlocks(int yes) { }'
 	long
-	as_clean
-}
-
-@test "a script of kbuild" {
-	edit scripts/Makefile.lib 'ccflags-y += -DGRAPH_TEST'
+	sed -i 's/_stext = \.;/& graph_test_text = .;/' "$TREE/arch/um/kernel/dyn.lds.S"
+	edit lib/iov_iter.c 'extern char graph_test_text[]; char *graph_test_at = graph_test_text;'
 	long
-	grep -q GRAPH_TEST "$OUT/lib/.iov_iter.o.cmd"
+	edit scripts/Makefile.lib 'CFLAGS_string.o += -DGRAPH_TEST'
+	long
+	grep -q GRAPH_TEST "$OUT/lib/.string.o.cmd"
+	edit arch/um/include/shared/common-offsets.h 'DEFINE(GRAPH_TEST, 42);'
+	long
+	grep -q GRAPH_TEST "$OUT/include/generated/asm-offsets.h"
 	as_clean
-}
-
-@test "a linker script" {
-	sed -i 's/_stext = \.;/& graph_test = .;/' "$TREE/arch/um/kernel/dyn.lds.S"
-	edit lib/iov_iter.c 'extern char graph_test[]; char *graph_test_at = graph_test;'
+	echo '#define GRAPH_TEST_BY_HAND' >>"$OUT/include/generated/asm-offsets.h"
 	long
 	as_clean
-}
-
-@test "a generated header" {
-	edit kernel/bounds.c ''
-	sed -i 's|/\* End of constants \*/|DEFINE(GRAPH_TEST, 42);|' "$TREE/kernel/bounds.c"
-	long
-	grep -q GRAPH_TEST "$OUT/include/generated/bounds.h"
-	as_clean
-	echo '#define GRAPH_TEST_BY_HAND' >>"$OUT/include/generated/bounds.h"
-	long
-	as_clean
+	sed -i '$d' "$KUNITCONFIG"
 }
 
 @test "another compiler" {
@@ -272,12 +255,12 @@ lacks() { # FILE WORDS
 		distccd+=" $!"
 	done
 	export DISTCC_HOSTS='127.0.0.1:3641/2 127.0.0.1:3642/2'
-	new include/linux/uio.h
+	new include/linux/namei.h
 	short
 	grep -q COMPILE_OK "$BUILD/distccd.3641"
 	grep -q COMPILE_OK "$BUILD/distccd.3642"
 	kill "${distccd##* }"
-	new include/linux/uio.h
+	new include/linux/namei.h
 	short
 	unset DISTCC_HOSTS
 	as_clean sums_of_code
@@ -317,7 +300,6 @@ lacks() { # FILE WORDS
 	touch "$TREE/lib/Kconfig"
 	long
 	lacks lib/iov_iter.o 'saved meanwhile'
-	as_clean
 }
 
 # The kernel that runs before there is debug info. What ninja does beside it is slowed
@@ -442,8 +424,7 @@ ran_first() { # it had no debug info, and is otherwise what there is now
 }
 
 @test "killed in the middle of it" {
-	edit include/linux/mm_types.h '/* edited */'
-	edit include/linux/uio.h '/* edited */'
+	new include/linux/uio.h
 	for signal in KILL INT TERM; do
 		setsid "$top/uml/kunit" build &
 		sleep 3
@@ -453,6 +434,8 @@ ran_first() { # it had no debug info, and is otherwise what there is now
 	build
 	as_clean
 	edit lib/iov_iter.c 'const char graph_test[] = "edited once";'
+	short
+	git -C "$TREE" checkout -q lib/iov_iter.c
 	short
 	# a link that did not get to its end
 	: >"$OUT/.graph/running"
