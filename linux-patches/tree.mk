@@ -19,13 +19,16 @@ status: ## say where the kernel tree stands
 
 ##@ Gates (linux-patches/gates says more)
 
-.PHONY: check-tools check-series check-mutants
+.PHONY: check-tools check-series check-patches check-mutants
 
 check-tools: tree ## test the scripts
 	@linux-patches/gates tools
 
-check-series: tree ## test the patches: each builds and passes, style, releases, export
-	@linux-patches/gates patches style static docs releases export
+check-series: tree ## test the patches: style, sparse, documents, releases, export
+	@linux-patches/gates style static docs releases export
+
+check-patches: tree ## each patch alone builds and passes, as does what is exported (by hand: 30 min)
+	@linux-patches/gates patches stock
 
 check-mutants: tree ## break the kernel in known ways: do the tests fail?
 	@linux-patches/gates mutants

@@ -1,6 +1,6 @@
 ##@ Test and debug (uml/kunit says more)
 
-.PHONY: kunit kunit-x86_64 watch gdb clangd bench-loop check-gdb check-graph check-graph-some
+.PHONY: kunit kunit-x86_64 watch gdb clangd bench-loop check-gdb check-graph
 
 kunit: tree ## build the kernel with the KUnit suites and run them (the default)
 	@uml/kunit run
@@ -12,7 +12,7 @@ watch: tree ## on every save: build, run, say what is otherwise (T=suite.case)
 	@uml/watch
 
 gdb: $(if $(E2E),kernel,tree) ## stop gdb in a KUnit test (T=suite.case); see E2E, MUTANT
-	@$(if $(E2E),uml/e2e/run gdb '$(E2E)',$(if $(MUTANT),uml/mutant '$(MUTANT)',uml/kunit gdb))
+	@$(if $(E2E),uml/e2e/run gdb '$(E2E)',$(if $(MUTANT),uml/mutant gdb '$(MUTANT)',uml/kunit gdb))
 
 clangd: tree ## write compile_commands.json, for the tree and for kunit/
 	@uml/kunit build
@@ -22,12 +22,8 @@ bench-loop: tree ## make kunit beside the stock kunit.py run (by hand: 50 min)
 	@uml/bench-loop edits
 	@uml/bench-loop cold
 
-check-graph: tree ## after each kind of change, what is built is what kbuild builds (by hand: 30 min)
+check-graph: tree ## after each kind of change, what is built is what kbuild builds
 	@linux-patches/gates graph
-
-# those that are made most, and those that kbuild itself overlooks
-check-graph-some: tree ## the same after some kinds of change
-	@KINDS='nothing changed|a source$$|a header, and|an older file|takes the place|that is asked for|linker script|a compile error|killed' linux-patches/gates graph
 
 check-gdb: kernel ## test gdbinit and make gdb
 	@uml/kunit build
