@@ -326,7 +326,7 @@ ran_first() { # it had no debug info, and is otherwise what there is now
 	cmp "$BUILD/"*_first_linux "$BUILD/"*_out_linux
 	[ "$OUT/.graph/first/linux" -nt "$OUT/.start" ]
 	[ "$OUT/linux" -nt "$OUT/.graph/first/linux" ]
-	! readelf -SW "$OUT/.graph/first/linux" | grep -F .debug_info
+	[ -z "$(readelf -SW "$OUT/.graph/first/linux" | grep -F .debug_info)" ]
 	readelf -SW "$OUT/linux" | grep -F .debug_info
 }
 
@@ -354,7 +354,7 @@ ran_first() { # it had no debug info, and is otherwise what there is now
 	[ "$status" != 0 ]
 	[ "$(grep -c "error: .nothing. undeclared" <<<"$output")" = 1 ]
 	grep -q 'the kernel does not build' <<<"$output"
-	! grep -q passed <<<"$output"
+	[[ "$output" != *passed* ]]
 	git -C "$TREE" checkout -q lib/iov_iter.c
 	short
 	as_clean
@@ -409,7 +409,7 @@ ran_first() { # it had no debug info, and is otherwise what there is now
 @test "first: killed in the middle of it" {
 	build
 	for signal in KILL INT TERM; do
-		edit lib/iov_iter.c "const char graph_test_$signal[] = \"killed\";"
+		edit lib/iov_iter.c "const char graph_test_${signal}[] = \"killed\";"
 		setsid "$top/uml/kunit" run &
 		until [ -s "$OUT/.graph/first/compile" ]; do sleep 0.01; done
 		sleep 0.3
