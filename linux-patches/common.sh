@@ -83,7 +83,7 @@ as_root() {
 
 # need PURPOSE PROGRAM...: check for programs; install their Debian packages if we may
 need() {
-	local purpose=$1 program missing=() packages=() log
+	local purpose=$1 program missing=() packages=() log lock
 	shift
 	for program; do
 		case $program in
@@ -122,12 +122,16 @@ need() {
 	[ ${#missing[@]} != 0 ] || return 0
 	if [ -z "${PINLAB_NO_APT-}" ] && command -v apt-get >/dev/null; then
 		logfile apt
+		# one at a time; others may have the same in mind
+		exec {lock}>"${log%.log}.lock"
+		flock "$lock"
 		as_root true || die "$purpose needs ${missing[*]}; install them: apt-get install ${packages[*]}"
 		# shellcheck disable=SC2317
 		install() { as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends "${packages[@]}"; }
 		step "installing ${packages[*]}" install ||
 			{ step "updating the package lists" as_root apt-get -q update && step "installing ${packages[*]}" install; } ||
 			fail "$log" "$purpose needs ${missing[*]}, which could not be installed" "install ${packages[*]} yourself"
+		exec {lock}>&-
 	else
 		die "$purpose needs ${missing[*]}; install them (Debian: ${packages[*]})"
 	fi
