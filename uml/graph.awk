@@ -97,11 +97,19 @@ function kbuilds(	d) {
 		else generated[dep[d]]
 }
 
-# An object that is in no archive is for something else that kbuild makes: a vdso
+function there(file,	line, got) {
+	got = (getline line < file)
+	close(file)
+	return got >= 0
+}
+
+# An object that is in no archive is for something else that kbuild makes, a vdso, or
+# what kbuild has left of a source that is gone.
 function orphan(file,	word) {
 	while ((getline < file) > 0)
 		if (/^source_/ || /^  +[^$ ]/) {
 			word = /^source_/ ? $3 : $1
+			if (/^source_/ && !there(word)) break
 			if (word ~ /^\//) sources[word]
 			else generated[word]
 		}

@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2016,SC2034,SC2154
+# shellcheck shell=bash disable=SC2016,SC2154
 # The short road of uml/kunit, sourced by it: what kbuild has built before, ninja
 # builds again, on a graph made of the .cmd files that kbuild left (graph.awk).
 # kbuild starts from nothing each time and links three times what is needed once.
@@ -17,8 +17,7 @@
 #   sources, generated   stamps: kbuild has seen these inputs as they were then
 #   running        there while ninja is at work, and after it was killed
 #   caching        the same for what goes through the cache
-#   objects, archived, link   what vmlinux is made of, and how
-#   first/         a kernel without debug info, which runs while ninja makes the other
+#   objects, link  what vmlinux is made of, and how
 
 graph=$OUT/.graph
 
@@ -50,21 +49,18 @@ graph_changes() {
 # words), 2 if the graph is stale or there is none
 #   kernel   what is run
 #   rest     what modpost has to say of it, right after that
-#   first    $kernel, to run. The process $rest, if there is one, makes all the others;
-#            once the compiler is through it waits for graph_go_on. $whole: nothing is stale
 graph_build() {
-	local rc=0 plan files text shown changes what=${1-} busy stale=()
-	[ "$what" != first ] || set -- kernel rest
+	local rc=0 plan files text shown changes
 	[ ! -e "$graph/running" ] && [ -s "$graph/key" ] && command -v ninja >/dev/null || return 2
 	exec {changes}< <([ "${1-}" = rest ] || graph_changes)
 	# a file that is gone makes it fail
 	plan=$(cd "$OUT" && NINJA_STATUS='' ninja -n -f .graph/build.ninja "$@" 2>&1) || rc=2
-	! read -rN 1 -u "$changes" || rc=2
+	[ -z "$(cat <&"$changes")" ] || rc=2
 	exec {changes}<&-
 	[ $rc = 0 ] || return 2
 	case $plan in
 	*'stale: '*) return 2 ;;
-	*'no work to do'*) whole=1; return 0 ;;
+	*'no work to do'*) return 0 ;;
 	esac
 	files=$(grep -c '^CC ' <<<"$plan") || :
 	case $files in
@@ -72,89 +68,16 @@ graph_build() {
 	1) text="compiling 1 file" ;;
 	*) text="compiling $files files" ;;
 	esac
-	: >"$graph/running"
-	if [ "$what" = first ] && [ "$files" -gt 0 ] && [ "$files" -le 8 ] && graph_plan_first; then
-		exec {busy}>"$graph/first/busy" {suites}>"$graph/first/suites"
-		flock "$busy" && flock "$suites"
-		graph_rest {suites}>&- & rest=$!
-		exec {busy}>&-
-		step "$text" graph_first
-		return
-	fi
-	[ "$what" != first ] || set -- kernel
-	if [ "$what" = rest ]; then shown=(in_log)
+	if [ "${1-}" = rest ]; then shown=(in_log)
 	elif [ "$files" -le 8 ]; then shown=(step "$text")	# the cache would take more than it gives
 	else shown=(with_ccache step "$text")
 	fi
-	graph_ninja "$@"
-}
-
-graph_ninja() {
-	local rc=0
+	: >"$graph/running"
 	"${shown[@]}" ninja -C "$OUT" -f .graph/build.ninja ${J:+-j"$J"} "$@" </dev/null || rc=$?
 	rm -f "$graph/running"
-	[ $rc != 0 ] || { [ "$what" = rest ] || mv "$graph/key.new" "$graph/key"; return; }
+	[ $rc != 0 ] || { [ "${1-}" = rest ] || mv "$graph/key.new" "$graph/key"; return; }
 	! grep -qE '^(ninja: error:|FAILED: .graph/)' "$log" || return 2
 	return 1
-}
-
-# What is beside graph_first, and then after the suites: a link beside them would slow them
-# down, on some machines by half, as they are all switches from one process to another.
-graph_rest() {
-	shown=(in_log nice -n 5)	# with more it would never end on a busy machine
-	what=rest graph_ninja "${stale[@]}" && flock "$graph/first/suites" true && : >"$graph/running" && graph_ninja kernel rest
-}
-
-# The suites are through, or an address needs its name.
-graph_go_on() { [ -z "$rest" ] || flock -u "$suites"; }
-
-# Debug info is a third of the compiler's time and most of the link's, and no test needs
-# it. So while ninja makes all that kbuild would, what is stale is compiled without it, too,
-# and linked with the objects that ninja leaves alone. ninja has the other processor,
-# and what is left of this one.
-graph_first() {
-	local link rc=0
-	(
-		cd "$OUT" && link=$(<"$graph/link") &&
-			run xargs -d '\n' -a "$graph/first/compile" -n 1 -P "${J:-$(nproc)}" sh -c 'eval "$1" || exit 255' sh &&
-			if [[ $plan = *$'\n'lib/lib.a* ]]; then
-				link=${link/ lib\/lib.a / .graph/first/lib.a }
-				run xargs -d '\n' -a "$graph/first/archived" ar cDPrsT .graph/first/lib.a
-			fi &&
-			run sh -c "$link"
-	) >"$BUILD/logs/kunit-build-first.log" 2>&1 && kernel=$graph/first/linux && return
-	# The words are ninja's. It may even succeed, as a source can be saved in between.
-	graph_go_on
-	wait "$rest" || rc=$?
-	rest=
-	return $rc
-}
-
-# What graph_first needs. It fails where that will not do.
-graph_plan_first() {
-	local word object folders=() cmds=()	# and $stale, for graph_rest
-	[ -s "$graph/link" ] || return 1
-	while read -r word object; do
-		[ "$word" = CC ] || continue
-		stale+=("$object") folders+=("$graph/first/${object%/*}") cmds+=("$OUT/${object%/*}/.${object##*/}.cmd")
-	done <<<"$plan"
-	rm -rf "$graph/first"
-	mkdir -p "${folders[@]}"
-	# the depfile is ninja's
-	sed -sn '1{s/^[^=]*:= //;s/\$(pound)/#/g;s/\$\$/$/g;s/ -Wp,-MMD,[^ ]*//;s| -c -o | -g0&.graph/first/|p}' "${cmds[@]}" >"$graph/first/compile"
-	awk -v folder="$graph/first" '
-		FILENAME == ARGV[1] { stale[$0]; n++; next }
-		$0 in stale { $0 = ".graph/first/" $0; n-- }
-		{ print >(folder (FILENAME ~ /objects$/ ? "/objects" : "/archived")) }
-		END { exit n != 0 }' <(printf '%s\n' "${stale[@]}") "$graph/objects" "$graph/archived"
-}
-
-# Something may have been saved between one compiler and the other. The build ID, a
-# note, is of debug info, too.
-graph_ran_whole() {
-	[ "$kernel" = "$graph/first/linux" ] || return 0
-	objcopy -S -R .notes "$kernel" "$graph/first/ran" && objcopy -S -R .notes "$OUT/linux" "$graph/first/whole" &&
-		cmp -s "$graph/first/ran" "$graph/first/whole"
 }
 
 # Compile by way of the cache; on the machines of DISTCC_HOSTS, if there are any.
@@ -249,15 +172,16 @@ graph_make() {
 		xargs -d '\n' -a "$graph/cmds" awk -f "$here/graph.awk" -v folder=.graph &&
 		PRIME=1 ninja -f .graph/build.ninja >/dev/null &&
 		find . -name '.*.o.d' -delete &&
-		graph_make_first &&
+		graph_make_link &&
 		[ ! .config -nt include/config/auto.conf ] && graph_is_of_now &&
 		graph_key >"$graph/key.new" && mv "$graph/key.new" "$graph/key"
 }
 
-# The command of vmlinux' last link is in scripts/link-vmlinux.sh, which shows it to a CC
-# that shows it to us. Where there are more links than that one, $graph/link is empty.
-graph_make_first() {
-	ar t vmlinux.a >"$graph/objects" && ar t lib/lib.a >"$graph/archived" || return
+# What vmlinux is made of, and by which command, without debug info: for uml/mutant. The
+# command of the last link is in scripts/link-vmlinux.sh, which shows it to a CC that shows
+# it to us. Where there are more links than that one, $graph/link is empty.
+graph_make_link() {
+	ar t vmlinux.a >"$graph/objects" || return
 	: >"$graph/link"
 	# shellcheck disable=SC1091,SC2034
 	grep -qE '^CONFIG_(KALLSYMS|DEBUG_INFO_BTF)=y' .config ||
