@@ -238,6 +238,7 @@ lacks() { # FILE WORDS
 }
 
 @test "a compile error, mended" {
+	build
 	edit lib/iov_iter.c 'int graph_test(void) { return nothing; }'
 	run "$top/uml/kunit" build
 	[ "$status" != 0 ]
