@@ -27,7 +27,7 @@ check-graph: tree ## after each kind of change, what is built is what kbuild bui
 
 # those that are made most, and those that kbuild itself overlooks
 check-graph-some: tree ## the same after some kinds of change
-	@KINDS='nothing changed|a header|not an archive|an older file|the configuration' linux-patches/gates graph
+	@KINDS='nothing changed|a header|not an archive|an included header|an older file|the configuration' linux-patches/gates graph
 
 check-gdb: kernel ## test gdbinit and make gdb
 	@uml/kunit build
