@@ -14,7 +14,7 @@ T ?=
 E2E ?=
 RUN ?=
 # Define MUTANT to have make gdb start on a kernel with a mistake in it: words of a line
-# of linux-patches/$(BASE)/mutants, MUTANT=get_more_blocks; uml/mutant lists them.
+# of linux-patches/$(BASE)/mutants, MUTANT=get_more_blocks; "uml/mutant list" shows them.
 MUTANT ?=
 # Define ARCH to run the suites elsewhere than on user-mode Linux: ARCH=x86_64
 ARCH ?= um

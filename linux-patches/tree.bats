@@ -950,3 +950,44 @@ fake_apt() {
 	run tool status
 	[[ $output = *"detached, at 0001-iov_iter-pin-pages.patch"* ]]
 }
+
+# ------------------------------------------------------------------------ audit
+
+@test "audit: the table of callers is that of the tree, or each difference is named" {
+	mkdir -p project/{linux-patches,docs,uml/e2e}
+	cp "$BATS_TEST_DIRNAME"/{audit,common.sh} project/linux-patches
+	cp -r patches project/linux-patches/6.1
+	cp -r kunit project
+	echo 'static void reads(struct kunit *test)' >>project/kunit/pin_test.c
+	touch project/uml/e2e/rw.c
+	printf '%s\n' 'int take(void)' '{' '	return iov_iter_get_pages2();' '}' 'int keep(void)' '{' '	return iov_iter_get_pages_alloc2();' '}' |
+		tee -a src/mm/gup.c >>src/mm/bio.c
+	tool prepare
+	sed -i '61,64s/_get_pages2/_pin_pages2/' "$tree/mm/gup.c"
+	in_tree commit -qam 'mm: gup: pin'
+	audit() { # ROWS...
+		printf '%s\n' '## The callers' '|---|' "$@" '## Others' '| `mm/bio.c` | `other()` | pins | | |' >project/docs/conversion.md
+		run project/linux-patches/audit
+	}
+	rows=('| `mm/gup.c` | `take()` | pins | 2 | `suite.reads`, `make e2e T=rw` |' '| `mm/gup.c` | `keep()` | references | | |'
+		'| `mm/bio.c` | `take()` | references | | |' '| `mm/bio.c` | `keep()` | references | | |')
+	audit "${rows[@]}"
+	[ "$output" = '4 callers in Linux 6.1: 1 pin now, 3 hold references' ]
+	wrong() { # WORDS ROWS...
+		audit "${@:2}"
+		[ "$status" = 1 ]
+		grep -qF -- "$1" <<<"$output" || { echo "no '$1' in: $output"; return 1; }
+		grep -q '^linux-patches/audit: 1 differences' <<<"$output" || { echo "$output"; return 1; }
+	}
+	wrong 'keep() of mm/bio.c calls it, and' "${rows[@]:0:3}"
+	wrong 'none() of mm/gup.c does not call it in Linux 6.1' "${rows[@]}" '| `mm/gup.c` | `none()` | pins | 2 | `suite.reads` |'
+	wrong "the state of keep() of mm/bio.c is 'pins' or 'references', not 'perhaps'" "${rows[@]:0:3}" '| `mm/bio.c` | `keep()` | perhaps | | |'
+	wrong 'take() of mm/gup.c has references, but it no longer' '| `mm/gup.c` | `take()` | references | | |' "${rows[@]:1}"
+	wrong 'keep() of mm/gup.c pins, but it still' "${rows[0]}" '| `mm/gup.c` | `keep()` | pins | 2 | `suite.reads` |' "${rows[@]:2}"
+	wrong 'patch 1 does not touch mm/gup.c' "${rows[0]/ 2 / 1 }" "${rows[@]:1}"
+	wrong 'patch 9 does not touch mm/gup.c' "${rows[0]/ 2 / 9 }" "${rows[@]:1}"
+	wrong 'which patch converts take() of mm/gup.c' "${rows[0]/ 2 / }" "${rows[@]:1}"
+	wrong 'which test guards take() of mm/gup.c' '| `mm/gup.c` | `take()` | pins | 2 | |' "${rows[@]:1}"
+	wrong 'there is no test suite.writes' "${rows[0]/reads/writes}" "${rows[@]:1}"
+	wrong 'there is no test ro' "${rows[0]/T=rw/T=ro}" "${rows[@]:1}"
+}

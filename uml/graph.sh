@@ -177,8 +177,8 @@ graph_make() {
 		graph_key >"$graph/key.new" && mv "$graph/key.new" "$graph/key"
 }
 
-# What vmlinux is made of, and by which command, without debug info: for uml/mutant. The
-# command of the last link is in scripts/link-vmlinux.sh, which shows it to a CC that shows
+# What vmlinux is made of, and by which command, for uml/mutant, which puts a folder of its
+# own in the place of FOLDER. The command of the last link is in scripts/link-vmlinux.sh, which shows it to a CC that shows
 # it to us. Where there are more links than that one, $graph/link is empty.
 graph_make_link() {
 	ar t vmlinux.a >"$graph/objects" || return
@@ -186,7 +186,7 @@ graph_make_link() {
 	# shellcheck disable=SC1091,SC2034
 	grep -qE '^CONFIG_(KALLSYMS|DEBUG_INFO_BTF)=y' .config ||
 		(. .graph/env && MAKE=true CONFIG_SHELL=true CC="echo CC $CC" && eval "$(sed -n '1{s/^[^=]*:= //;s/;.*//;p}' .vmlinux.cmd)") |
-		sed -n 's|^CC \(.* -o \)vmlinux \(.*\) vmlinux\.a |\1.graph/first/linux -Wl,-s \2 -Wl,@.graph/first/objects |p' >"$graph/link"
+		sed -n 's|^CC \(.* -o \)vmlinux \(.*\) vmlinux\.a |\1FOLDER/linux \2 -Wl,@FOLDER/objects |p' >"$graph/link"
 }
 
 # What was saved while kbuild was at work may have been read before or after.
